@@ -1,0 +1,24 @@
+// Devices from YAML with unit strings: presets shipped in data/devices, or a user's own file.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "data/config.hpp"
+#include "photonics/device.hpp"
+
+namespace attojoule::data {
+
+// A preset name ("ideal-shot-noise") or the path of a device.yaml. Throws ConfigError with
+// file:line:column for bad keys, units and values; DataError if there is no such file, naming the
+// presets.
+photonics::Device load_device(const std::string& name_or_path);
+// `overrides`: "receiver.capacitance=1 pF" and the like, applied before validation.
+photonics::Device load_device(const std::string& name_or_path,
+                              const std::vector<std::string>& overrides);
+std::vector<std::string> device_presets();
+// The fully resolved device as YAML with units, as it goes into every result file.
+std::string device_to_yaml(const photonics::Device& device);
+
+}  // namespace attojoule::data
