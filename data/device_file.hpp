@@ -11,12 +11,14 @@
 namespace attojoule::data {
 
 // A preset name ("ideal-shot-noise") or the path of a device.yaml. Throws ConfigError with
-// file:line:column for bad keys, units and values; DataError if there is no such file, naming the
-// presets.
+// file:line:column for bad keys, units and values, or naming the presets if there is no such one;
+// DataError for a file that cannot be read.
 photonics::Device load_device(const std::string& name_or_path);
 // `overrides`: "receiver.capacitance=1 pF" and the like, applied before validation.
 photonics::Device load_device(const std::string& name_or_path,
                               const std::vector<std::string>& overrides);
+// From text; `place` names it in errors.
+photonics::Device parse_device(const std::string& text, const std::string& place);
 std::vector<std::string> device_presets();
 // The fully resolved device as YAML with units, as it goes into every result file.
 std::string device_to_yaml(const photonics::Device& device);

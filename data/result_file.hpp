@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace attojoule::data {
@@ -60,5 +62,25 @@ class ResultWriter {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// What a result file holds, for people.
+struct ResultSummary {
+  struct Entry {
+    std::string path;
+    std::vector<std::int64_t> shape;
+    std::string units;
+    std::string long_name;
+    std::optional<double> value;  // of a real scalar
+  };
+  std::vector<std::pair<std::string, std::string>> attributes;  // of the root, in a fixed order
+  std::vector<Entry> entries;                                   // by path
+};
+
+// Whether a file is HDF5 with the attribute `format` of a result (of any version).
+bool is_result_file(const std::filesystem::path& file);
+
+// Throws DataError for anything but a result of this format and major version, naming the version
+// of the program that wrote it.
+ResultSummary read_result_summary(const std::filesystem::path& file);
 
 }  // namespace attojoule::data

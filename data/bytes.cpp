@@ -1,0 +1,72 @@
+#include "data/bytes.hpp"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <array>
+#include <fstream>
+#include <memory>
+
+#include "photonics/error.hpp"
+
+namespace attojoule::data {
+namespace {
+
+std::ifstream open_file(const std::filesystem::path& file) {
+  std::error_code error;
+  const auto status = std::filesystem::status(file, error);
+  if (!std::filesystem::exists(status)) {
+    throw DataError(fmt::format("{}: no such file. Check the path.", file.string()));
+  }
+  if (std::filesystem::is_directory(status)) {
+    throw DataError(fmt::format("{}: a directory where a file is needed. Name the file in it.",
+                                file.string()));
+  }
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) {
+    throw DataError(fmt::format("{}: cannot be read. Check its permissions.", file.string()));
+  }
+  return stream;
+}
+
+}  // namespace
+
+std::vector<std::byte> read_file(const std::filesystem::path& file) {
+  std::ifstream stream = open_file(file);
+  stream.seekg(0, std::ios::end);
+  const auto size = static_cast<std::int64_t>(stream.tellg());
+  constexpr std::int64_t largest = std::int64_t{1} << 31;
+  if (size < 0 || size > largest) {
+    throw DataError(fmt::format("{}: {} bytes (up to 2 GiB can be read). Split or shrink the file.",
+                                file.string(), size));
+  }
+  stream.seekg(0);
+  std::vector<std::byte> bytes(static_cast<std::size_t>(size));
+  stream.read(reinterpret_cast<char*>(bytes.data()), size);
+  if (!stream) {
+    throw DataError(fmt::format("{}: cannot be read to its end. Check the disk.", file.string()));
+  }
+  return bytes;
+}
+
+std::string sha256_of_file(const std::filesystem::path& file) {
+  std::ifstream stream = open_file(file);
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                       &EVP_MD_CTX_free);
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int length = 0;
+  bool good = context && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1;
+  std::vector<char> piece(std::size_t{1} << 20);
+  while (good && stream) {
+    stream.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    good = EVP_DigestUpdate(context.get(), piece.data(),
+                            static_cast<std::size_t>(stream.gcount())) == 1;
+  }
+  good = good && EVP_DigestFinal_ex(context.get(), digest.data(), &length) == 1;
+  if (!good) throw RunError(fmt::format("{}: SHA-256 failed.", file.string()));
+  std::string text;
+  for (unsigned int i = 0; i < length; ++i) text += fmt::format("{:02x}", digest[i]);
+  return text;
+}
+
+}  // namespace attojoule::data

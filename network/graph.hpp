@@ -1,0 +1,77 @@
+// A network as a graph of ONNX operators: what was in the file, made concrete and simple.
+//
+// The way of a graph: `import_onnx` (bytes -> nodes and constants) -> `bind_inputs` (concrete shapes
+// for one sample, shape inference, constant folding) -> `simplify` (batch normalisation and padding
+// folded into products, identities removed) -> `Program` (network/program.hpp).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "network/tensor.hpp"
+
+namespace attojoule::network {
+
+using ValueId = std::int32_t;
+inline constexpr ValueId no_value = -1;  // an optional input that is not given
+
+using Attribute = std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>,
+                               std::vector<double>, Tensor>;
+
+struct Value {
+  std::string name;
+  ElementType type = ElementType::real;
+  Shape shape;                     // -1 = not known yet
+  bool shape_known = false;
+  std::optional<Tensor> constant;
+};
+
+struct Node {
+  std::string op;    // ONNX operator type, e.g. "Conv"
+  std::string name;  // unique in the graph, for errors and reports
+  std::vector<ValueId> inputs;
+  std::vector<ValueId> outputs;
+  std::map<std::string, Attribute> attributes;
+};
+
+struct Graph {
+  std::string name;  // of the file, for errors
+  int opset = 0;
+  std::vector<Value> values;
+  std::vector<Node> nodes;  // topologically sorted
+  std::vector<ValueId> inputs;
+  std::vector<ValueId> outputs;
+
+  Value& value(ValueId id) { return values[static_cast<std::size_t>(id)]; }
+  const Value& value(ValueId id) const { return values[static_cast<std::size_t>(id)]; }
+  const Tensor* constant(ValueId id) const;  // nullptr if absent or computed
+  ValueId add_value(Value value);
+  // Nodes that read a value; graph outputs count as one more reader each.
+  std::vector<int> count_readers() const;
+  // "node 'conv1' (Conv, opset 13)", for messages.
+  std::string describe(const Node& node) const;
+};
+
+// Parses an ONNX ModelProto. Throws DataError for anything that is not a complete, finite model of
+// operators that can run (network/operators.hpp lists them), naming file, node, operator and opset.
+Graph import_onnx(std::span<const std::byte> bytes, const std::string& file_name);
+
+// Gives every graph input its shape for one sample (batch axis 1), infers every other shape and
+// folds what does not depend on the inputs. `shapes` follows graph.inputs. Throws DataError where a
+// shape contradicts the model, naming both.
+void bind_inputs(Graph& graph, const std::vector<Shape>& shapes);
+
+// Folds batch normalisation into the product before it, zero padding into the convolution or
+// pooling after it, and removes nodes that do nothing at inference. The function of the graph stays
+// the same to rounding.
+void simplify(Graph& graph);
+
+// Removes nodes that no output depends on.
+void remove_dead_nodes(Graph& graph);
+
+}  // namespace attojoule::network

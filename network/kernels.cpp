@@ -1,0 +1,302 @@
+#include "network/kernels.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "network/kernels.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+HWY_BEFORE_NAMESPACE();
+namespace attojoule::network {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Floats = hn::ScalableTag<float>;
+
+// Sums of rows of contiguous values, squared or not.
+template <bool squared>
+void SumRows(const float* x, std::int64_t rows, std::int64_t depth, float* sums) {
+  const Floats d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (std::int64_t row = 0; row < rows; ++row, x += depth) {
+    auto sum0 = hn::Zero(d);
+    auto sum1 = hn::Zero(d);
+    std::int64_t i = 0;
+    for (; i + 2 * lanes <= depth; i += 2 * lanes) {
+      const auto a = hn::LoadU(d, x + i);
+      const auto b = hn::LoadU(d, x + i + lanes);
+      sum0 = squared ? hn::MulAdd(a, a, sum0) : hn::Add(sum0, a);
+      sum1 = squared ? hn::MulAdd(b, b, sum1) : hn::Add(sum1, b);
+    }
+    if (i + lanes <= depth) {
+      const auto a = hn::LoadU(d, x + i);
+      sum0 = squared ? hn::MulAdd(a, a, sum0) : hn::Add(sum0, a);
+      i += lanes;
+    }
+    float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(sum0, sum1)));
+    for (; i < depth; ++i) sum += squared ? x[i] * x[i] : x[i];
+    sums[row] = sum;
+  }
+}
+
+void Squares(const float* x, std::int64_t count, float* out) {
+  const Floats d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto a = hn::LoadU(d, x + i);
+    hn::StoreU(hn::Mul(a, a), d, out + i);
+  }
+  for (; i < count; ++i) out[i] = x[i] * x[i];
+}
+
+void AddTo(const float* x, std::int64_t count, float* out) {
+  const Floats d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    hn::StoreU(hn::Add(hn::LoadU(d, x + i), hn::LoadU(d, out + i)), d, out + i);
+  }
+  for (; i < count; ++i) out[i] += x[i];
+}
+
+void SumRowsOfSquares(const float* x, std::int64_t rows, std::int64_t depth, float* sums) {
+  SumRows<true>(x, rows, depth, sums);
+}
+void SumRowsOfValues(const float* x, std::int64_t rows, std::int64_t depth, float* sums) {
+  SumRows<false>(x, rows, depth, sums);
+}
+
+template <class Vector>
+Vector Combine(BinaryOperation operation, Vector a, Vector b) {
+  switch (operation) {
+    case BinaryOperation::add: return hn::Add(a, b);
+    case BinaryOperation::subtract: return hn::Sub(a, b);
+    case BinaryOperation::multiply: return hn::Mul(a, b);
+    case BinaryOperation::divide: return hn::Div(a, b);
+    case BinaryOperation::minimum: return hn::Min(a, b);
+    default: return hn::Max(a, b);
+  }
+}
+
+// One contiguous run; a or b may be one number for all.
+void BinaryRun(BinaryOperation operation, const float* a, bool a_single, const float* b,
+               bool b_single, float* out, std::int64_t count) {
+  const Floats d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const auto a0 = hn::Set(d, *a);
+  const auto b0 = hn::Set(d, *b);
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto x = a_single ? a0 : hn::LoadU(d, a + i);
+    const auto y = b_single ? b0 : hn::LoadU(d, b + i);
+    hn::StoreU(Combine(operation, x, y), d, out + i);
+  }
+  const hn::CappedTag<float, 1> one;
+  for (; i < count; ++i) {
+    const auto x = hn::LoadU(one, a + (a_single ? 0 : i));
+    const auto y = hn::LoadU(one, b + (b_single ? 0 : i));
+    hn::StoreU(Combine(operation, x, y), one, out + i);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace attojoule::network
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace attojoule::network {
+
+HWY_EXPORT(SumRowsOfSquares);
+HWY_EXPORT(SumRowsOfValues);
+HWY_EXPORT(Squares);
+HWY_EXPORT(AddTo);
+HWY_EXPORT(BinaryRun);
+
+namespace {
+
+// The loops of a strided operation on up to three arrays, outermost first: axes of extent 1 are
+// dropped, axes that are contiguous in every array are joined.
+template <std::size_t arrays>
+struct LoopNest {
+  struct Axis {
+    std::int64_t extent;
+    std::array<std::int64_t, arrays> strides;
+  };
+  std::vector<Axis> axes;
+
+  LoopNest(const Shape& shape, const std::array<const Shape*, arrays>& strides) {
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+      if (shape[i] == 1) continue;
+      Axis axis{shape[i], {}};
+      for (std::size_t k = 0; k < arrays; ++k) axis.strides[k] = (*strides[k])[i];
+      axes.push_back(axis);
+    }
+    // The order of the last array's memory: its writes are then sequential.
+    std::stable_sort(axes.begin(), axes.end(), [](const Axis& a, const Axis& b) {
+      return a.strides[arrays - 1] > b.strides[arrays - 1];
+    });
+    for (std::size_t i = 0; i + 1 < axes.size();) {
+      bool joined = true;
+      for (std::size_t k = 0; k < arrays; ++k) {
+        joined = joined && axes[i].strides[k] == axes[i + 1].strides[k] * axes[i + 1].extent;
+      }
+      if (joined) {
+        axes[i].extent *= axes[i + 1].extent;
+        axes[i].strides = axes[i + 1].strides;
+        axes.erase(axes.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+      } else {
+        ++i;
+      }
+    }
+    if (axes.empty()) axes.push_back({1, {}});
+  }
+
+  // Calls body(offsets) for every combination of the axes but the innermost.
+  template <class Body>
+  void for_each_run(Body body) const {
+    std::array<std::int64_t, arrays> offsets{};
+    std::vector<std::int64_t> index(axes.size() - 1, 0);
+    while (true) {
+      body(offsets);
+      std::size_t axis = index.size();
+      while (axis-- > 0) {
+        for (std::size_t k = 0; k < arrays; ++k) offsets[k] += axes[axis].strides[k];
+        if (++index[axis] < axes[axis].extent) break;
+        for (std::size_t k = 0; k < arrays; ++k) {
+          offsets[k] -= axes[axis].strides[k] * axes[axis].extent;
+        }
+        index[axis] = 0;
+      }
+      if (axis == static_cast<std::size_t>(-1)) return;
+    }
+  }
+};
+
+bool is_empty(const Shape& shape) {
+  return std::find(shape.begin(), shape.end(), 0) != shape.end();
+}
+
+}  // namespace
+
+void copy_strided(const float* src, const Shape& src_strides, float* dst, const Shape& dst_strides,
+                  const Shape& shape) {
+  if (is_empty(shape)) return;
+  const LoopNest<2> nest(shape, {&src_strides, &dst_strides});
+  const auto inner = nest.axes.back();
+  nest.for_each_run([&](const std::array<std::int64_t, 2>& offsets) {
+    const float* from = src + offsets[0];
+    float* to = dst + offsets[1];
+    if (inner.strides[0] == 1 && inner.strides[1] == 1) {
+      std::memcpy(to, from, static_cast<std::size_t>(inner.extent) * sizeof(float));
+      return;
+    }
+    for (std::int64_t i = 0; i < inner.extent; ++i) {
+      to[i * inner.strides[1]] = from[i * inner.strides[0]];
+    }
+  });
+}
+
+void apply_binary(BinaryOperation operation, const float* a, const Shape& a_strides,
+                  const float* b, const Shape& b_strides, float* out, const Shape& out_strides,
+                  const Shape& shape) {
+  if (is_empty(shape)) return;
+  const LoopNest<3> nest(shape, {&a_strides, &b_strides, &out_strides});
+  const auto inner = nest.axes.back();
+  const bool runs = (inner.strides[0] == 0 || inner.strides[0] == 1) &&
+                    (inner.strides[1] == 0 || inner.strides[1] == 1) && inner.strides[2] == 1 &&
+                    operation != BinaryOperation::power;
+  const auto scalar = [operation](float x, float y) {
+    switch (operation) {
+      case BinaryOperation::add: return x + y;
+      case BinaryOperation::subtract: return x - y;
+      case BinaryOperation::multiply: return x * y;
+      case BinaryOperation::divide: return x / y;
+      case BinaryOperation::minimum: return std::min(x, y);
+      case BinaryOperation::maximum: return std::max(x, y);
+      case BinaryOperation::power: return std::pow(x, y);
+    }
+    return x;
+  };
+  nest.for_each_run([&](const std::array<std::int64_t, 3>& offsets) {
+    const float* x = a + offsets[0];
+    const float* y = b + offsets[1];
+    float* to = out + offsets[2];
+    if (runs) {
+      HWY_DYNAMIC_DISPATCH(BinaryRun)
+      (operation, x, inner.strides[0] == 0, y, inner.strides[1] == 0, to, inner.extent);
+      return;
+    }
+    for (std::int64_t i = 0; i < inner.extent; ++i) {
+      to[i * inner.strides[2]] = scalar(x[i * inner.strides[0]], y[i * inner.strides[1]]);
+    }
+  });
+}
+
+void sum_of_squares(const float* x, std::int64_t positions, std::int64_t groups,
+                    std::int64_t depth, float* sums) {
+  if (depth == 1) {
+    HWY_DYNAMIC_DISPATCH(Squares)(x, positions * groups, sums);
+  } else {
+    HWY_DYNAMIC_DISPATCH(SumRowsOfSquares)(x, positions * groups, depth, sums);
+  }
+}
+
+void sum_of_values(const float* x, std::int64_t positions, std::int64_t groups, std::int64_t depth,
+                   float* sums) {
+  if (depth == 1) {
+    std::memcpy(sums, x, static_cast<std::size_t>(positions * groups) * sizeof(float));
+  } else {
+    HWY_DYNAMIC_DISPATCH(SumRowsOfValues)(x, positions * groups, depth, sums);
+  }
+}
+
+void window_sum(const float* map, const WindowGeometry& g, std::int64_t channels, float* scratch,
+                float* out) {
+  // The outputs whose k-th tap lies inside the input, [first, last).
+  const auto inside = [&g](std::size_t axis, std::int64_t k) {
+    const std::int64_t shift = k * g.dilation[axis] - g.pad_begin[axis];
+    const std::int64_t stride = g.stride[axis];
+    const std::int64_t first = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
+    const std::int64_t room = g.input[axis] - 1 - shift;
+    const std::int64_t last = room < 0 ? 0 : std::min(g.output[axis], room / stride + 1);
+    return std::pair{first, last};
+  };
+  const auto rows = static_cast<std::size_t>(g.input[0]);
+  const std::int64_t in_row = g.input[1] * channels;
+  const std::int64_t out_row = g.output[1] * channels;
+  std::fill_n(scratch, rows * static_cast<std::size_t>(out_row), 0.0f);
+  for (std::int64_t y = 0; y < g.input[0]; ++y) {
+    for (std::int64_t k = 0; k < g.kernel[1]; ++k) {
+      const auto [first, last] = inside(1, k);
+      if (first >= last) continue;
+      const float* from = map + y * in_row +
+                          (first * g.stride[1] + k * g.dilation[1] - g.pad_begin[1]) * channels;
+      float* to = scratch + y * out_row + first * channels;
+      if (g.stride[1] == 1) {
+        HWY_DYNAMIC_DISPATCH(AddTo)(from, (last - first) * channels, to);
+      } else if (channels == 1) {
+        for (std::int64_t i = 0; i < last - first; ++i) to[i] += from[i * g.stride[1]];
+      } else {
+        for (std::int64_t i = 0; i < last - first; ++i) {
+          HWY_DYNAMIC_DISPATCH(AddTo)
+          (from + i * g.stride[1] * channels, channels, to + i * channels);
+        }
+      }
+    }
+  }
+  std::fill_n(out, static_cast<std::size_t>(g.output[0] * out_row), 0.0f);
+  for (std::int64_t k = 0; k < g.kernel[0]; ++k) {
+    const auto [first, last] = inside(0, k);
+    for (std::int64_t oy = first; oy < last; ++oy) {
+      const std::int64_t y = oy * g.stride[0] + k * g.dilation[0] - g.pad_begin[0];
+      HWY_DYNAMIC_DISPATCH(AddTo)(scratch + y * out_row, out_row, out + oy * out_row);
+    }
+  }
+}
+
+}  // namespace attojoule::network
+#endif  // HWY_ONCE

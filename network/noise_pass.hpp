@@ -1,0 +1,53 @@
+// The fused pass over a product's raw accumulators: noise, bias, residual and clamp in one sweep.
+//
+//   out = clamp(y + sigma z + bias + residual),  sigma^2 = A_c + B_c p + c_y y^2
+//
+// with A_c = c0 + c_w |w_c|^2, B_c = c_x + c_wx |w_c|^2 per output channel and p = |x|^2 of the
+// input vector (photonics/noise_model.hpp), z = standard normal number of the output element.
+// Tests: tests/network/noise_pass_test.cpp (against the plain formula over odd sizes).
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "photonics/random.hpp"
+
+namespace attojoule::network {
+
+// Rows of `channels` contiguous outputs, one for every input vector. An output's element number for
+// the random stream is first_element + row * channels + channel.
+struct NoisePass {
+  std::int64_t positions = 0;
+  std::int64_t channels = 0;
+  bool norm_per_channel = false;    // grouped and depthwise convolutions: every channel has its own
+  const float* accumulator = nullptr;  // y, without bias: positions x channels
+  float* output = nullptr;             // may be the accumulator or the residual
+  const float* bias = nullptr;         // channels, or nullptr
+  const float* residual = nullptr;     // positions x channels, or nullptr
+  float low = -std::numeric_limits<float>::infinity();  // clamp
+  float high = std::numeric_limits<float>::infinity();
+  const float* norms = nullptr;            // p: positions, or positions x channels
+  const float* variance_offset = nullptr;  // A_c: channels
+  const float* variance_slope = nullptr;   // B_c: channels
+  const float* signal = nullptr;           // c_y: channels
+  bool has_offset = true;                  // false where every A_c and c_y are 0
+  photonics::RandomStream stream;
+  std::uint64_t first_element = 0;
+};
+void apply_gaussian_noise(const NoisePass& pass);
+
+// Photon counting (Wang et al. 2022; docs/physics/photon_counting.md): the light of an output is
+// lambda = n D (y - w_min S) / (K_W S) photons, S = sum of the inputs, and the error of y is
+// K_W S / (n D) (Poisson(lambda) - lambda). `norms` holds S; photons: n D of every channel.
+struct CountedLight {
+  double photons = 0;       // sum of lambda: what the detectors see on average
+  double transmission = 0;  // sum of lambda / (n D) over the outputs
+};
+CountedLight apply_photon_counting(const NoisePass& pass, const float* photons, float weight_low,
+                                   float weight_span);
+
+// The same sweep with a given error for every output (photon counts): out = clamp(y + error + ...).
+// errors: positions x channels.
+void apply_errors(const NoisePass& pass, const float* errors);
+
+}  // namespace attojoule::network

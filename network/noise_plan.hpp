@@ -1,0 +1,42 @@
+// From a device and an operating point to the noise of every product of a network.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "network/program.hpp"
+#include "photonics/device.hpp"
+#include "photonics/noise_model.hpp"
+
+namespace attojoule::network {
+
+// Range of a product's inputs over a calibration set.
+struct InputRange {
+  double low = 0;
+  double high = 0;
+  double weight_absolute_maximum = 0;  // dynamic products: of the second operand
+};
+
+// Operating point of one product: one for all output channels, or one for each.
+using ProductOperatingPoint = std::vector<photonics::OperatingPoint>;
+
+struct NoiseRequest {
+  photonics::Law law = photonics::Law::homodyne;
+  photonics::Encoding encoding = photonics::Encoding::normalised;
+  std::vector<ProductOperatingPoint> points;  // one per product
+  std::vector<bool> digital;                  // products without noise; empty = none
+  std::vector<InputRange> ranges;             // one per product, or empty if nothing needs them
+};
+
+// Whether the law or encoding needs the ranges of inputs (and so a calibration set).
+bool needs_ranges(photonics::Law law, photonics::Encoding encoding);
+
+// Throws ConfigError naming the product where the law does not apply to it.
+std::vector<ProductNoise> plan_noise(const photonics::Device& device, const Program& program,
+                                     const NoiseRequest& request);
+
+// Marks the products named in `names`; ConfigError for a name that is no product, with the nearest.
+std::vector<bool> find_digital_products(const Program& program,
+                                        const std::vector<std::string>& names);
+
+}  // namespace attojoule::network

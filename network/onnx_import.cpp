@@ -1,0 +1,347 @@
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wall"
+#pragma GCC diagnostic ignored "-Wextra"
+#pragma GCC diagnostic ignored "-Wpedantic"
+#pragma GCC diagnostic ignored "-Wconversion"
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/stubs/logging.h>
+#include <onnx/onnx_pb.h>
+#pragma GCC diagnostic pop
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <set>
+#include <unordered_map>
+
+#include "network/graph.hpp"
+#include "network/operators.hpp"
+#include "photonics/error.hpp"
+
+namespace attojoule::network {
+namespace {
+
+// Weights are read straight from the protobuf's little-endian bytes.
+static_assert(std::endian::native == std::endian::little);
+
+class Importer {
+ public:
+  Importer(const onnx::ModelProto& model, const std::string& file) : model_(model), file_(file) {}
+
+  Graph run() {
+    graph_.name = file_;
+    for (const auto& opset : model_.opset_import()) {
+      if (opset.domain().empty() || opset.domain() == "ai.onnx") {
+        graph_.opset = static_cast<int>(opset.version());
+      }
+    }
+    if (graph_.opset < min_opset || graph_.opset > max_opset) {
+      fail(fmt::format("opset {} is outside {} to {}", graph_.opset, min_opset, max_opset),
+           "Export the model again with an opset in that range");
+    }
+    const onnx::GraphProto& proto = model_.graph();
+    if (proto.node().empty()) fail("no nodes", "Check that the export finished");
+    if (proto.sparse_initializer_size() > 0) {
+      fail("sparse initializers are not supported", "Export dense weights");
+    }
+    for (const auto& initializer : proto.initializer()) {
+      const ValueId id = declare(initializer.name());
+      set_constant(id, read_tensor(initializer, "initializer '" + initializer.name() + "'"));
+    }
+    for (const auto& input : proto.input()) {
+      if (by_name_.contains(input.name())) continue;  // an initializer that is overridable
+      graph_.inputs.push_back(declare(input.name()));
+      read_type(input, graph_.inputs.back());
+    }
+    if (graph_.inputs.empty()) fail("no inputs", "A network needs at least one");
+    for (const auto& node : proto.node()) read_node(node);
+    for (const auto& output : proto.output()) {
+      const auto found = by_name_.find(output.name());
+      if (found == by_name_.end()) {
+        fail(fmt::format("output '{}' is not computed by any node", output.name()),
+             "The file is inconsistent; export it again");
+      }
+      graph_.outputs.push_back(found->second);
+    }
+    if (graph_.outputs.empty()) fail("no outputs", "A network needs at least one");
+    return std::move(graph_);
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& problem, const std::string& remedy) const {
+    throw DataError(fmt::format("{}: {}. {}.", file_, problem, remedy));
+  }
+
+  ValueId declare(const std::string& name) {
+    const auto [position, fresh] =
+        by_name_.emplace(name, static_cast<ValueId>(graph_.values.size()));
+    if (!fresh) {
+      fail(fmt::format("value '{}' is defined twice", name),
+           "The file is inconsistent; export it again");
+    }
+    Value value;
+    value.name = name;
+    graph_.values.push_back(std::move(value));
+    return position->second;
+  }
+
+  void set_constant(ValueId id, Tensor tensor) {
+    Value& value = graph_.value(id);
+    value.type = tensor.type;
+    value.shape = tensor.shape;
+    value.shape_known = true;
+    value.constant = std::move(tensor);
+  }
+
+  void read_type(const onnx::ValueInfoProto& info, ValueId id) {
+    if (!info.type().has_tensor_type()) {
+      fail(fmt::format("input '{}' is not a tensor", info.name()), "Export it as one");
+    }
+    const auto& type = info.type().tensor_type();
+    Value& value = graph_.value(id);
+    value.type = element_type(type.elem_type(), fmt::format("input '{}'", info.name()));
+    for (const auto& dim : type.shape().dim()) {
+      value.shape.push_back(dim.has_dim_value() && dim.dim_value() >= 0 ? dim.dim_value() : -1);
+    }
+  }
+
+  ElementType element_type(int code, const std::string& what) const {
+    switch (code) {
+      case onnx::TensorProto::FLOAT:
+      case onnx::TensorProto::DOUBLE:
+      case onnx::TensorProto::FLOAT16: return ElementType::real;
+      case onnx::TensorProto::INT8:
+      case onnx::TensorProto::UINT8:
+      case onnx::TensorProto::INT16:
+      case onnx::TensorProto::UINT16:
+      case onnx::TensorProto::INT32:
+      case onnx::TensorProto::UINT32:
+      case onnx::TensorProto::INT64: return ElementType::integer;
+      case onnx::TensorProto::BOOL: return ElementType::boolean;
+      default: break;
+    }
+    const std::string name = onnx::TensorProto::DataType_IsValid(code)
+                                 ? onnx::TensorProto::DataType_Name(code)
+                                 : std::to_string(code);
+    fail(fmt::format("{} has element type {}, which is not supported", what, name),
+         "Convert the model to float32");
+  }
+
+  template <class Stored, class Wanted>
+  void copy_raw(const std::string& raw, std::int64_t count, std::vector<Wanted>& out,
+                const std::string& what) const {
+    if (raw.size() != static_cast<std::size_t>(count) * sizeof(Stored)) {
+      fail(fmt::format("{} holds {} bytes where its shape needs {}", what, raw.size(),
+                       static_cast<std::size_t>(count) * sizeof(Stored)),
+           "The file is truncated or inconsistent; export it again");
+    }
+    out.resize(static_cast<std::size_t>(count));
+    if constexpr (std::is_same_v<Stored, Wanted>) {
+      std::memcpy(out.data(), raw.data(), raw.size());
+    } else {
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        Stored stored;
+        std::memcpy(&stored, raw.data() + i * sizeof(Stored), sizeof(Stored));
+        out[i] = static_cast<Wanted>(stored);
+      }
+    }
+  }
+
+  template <class Field, class Wanted>
+  void copy_field(const Field& field, std::int64_t count, std::vector<Wanted>& out,
+                  const std::string& what) const {
+    if (field.size() != count) {
+      fail(fmt::format("{} holds {} numbers where its shape needs {}", what, field.size(), count),
+           "The file is truncated or inconsistent; export it again");
+    }
+    out.resize(static_cast<std::size_t>(count));
+    for (int i = 0; i < field.size(); ++i) {
+      out[static_cast<std::size_t>(i)] = static_cast<Wanted>(field.Get(i));
+    }
+  }
+
+  // IEEE half precision to float: every half is a float.
+  static float from_half(std::uint16_t half) {
+    const float sign = (half & 0x8000u) != 0 ? -1.0f : 1.0f;
+    const int exponent = (half >> 10) & 0x1f;
+    const float mantissa = static_cast<float>(half & 0x3ff);
+    if (exponent == 31) {
+      return mantissa == 0 ? sign * std::numeric_limits<float>::infinity()
+                           : std::numeric_limits<float>::quiet_NaN();
+    }
+    return exponent == 0 ? sign * std::ldexp(mantissa, -24)
+                         : sign * std::ldexp(mantissa + 1024.0f, exponent - 25);
+  }
+
+  Tensor read_tensor(const onnx::TensorProto& proto, const std::string& what) const {
+    if (proto.has_data_location() && proto.data_location() == onnx::TensorProto::EXTERNAL) {
+      fail(what + " lies in an external data file, which is not supported",
+           "Save the model as one file (onnx.save_model with save_as_external_data=False)");
+    }
+    Tensor tensor;
+    tensor.type = element_type(proto.data_type(), what);
+    for (const auto extent : proto.dims()) tensor.shape.push_back(extent);
+    std::int64_t count = 0;
+    try {
+      count = element_count(tensor.shape);
+    } catch (const DataError& error) {
+      fail(fmt::format("{}: {}", what, error.what()), "The file is inconsistent; export it again");
+    }
+    if (count > static_cast<std::int64_t>(model_bytes_limit)) {
+      fail(fmt::format("{} claims {} elements", what, count), "The file is inconsistent");
+    }
+    const bool raw = proto.has_raw_data();
+    const std::string& bytes = proto.raw_data();
+    auto& reals = tensor.reals;
+    auto& integers = tensor.integers;
+    switch (proto.data_type()) {
+      case onnx::TensorProto::FLOAT:
+        raw ? copy_raw<float>(bytes, count, reals, what)
+            : copy_field(proto.float_data(), count, reals, what);
+        break;
+      case onnx::TensorProto::DOUBLE:
+        raw ? copy_raw<double>(bytes, count, reals, what)
+            : copy_field(proto.double_data(), count, reals, what);
+        break;
+      case onnx::TensorProto::FLOAT16: {
+        std::vector<std::uint16_t> halves;
+        raw ? copy_raw<std::uint16_t>(bytes, count, halves, what)
+            : copy_field(proto.int32_data(), count, halves, what);
+        for (const auto half : halves) reals.push_back(from_half(half));
+        break;
+      }
+      case onnx::TensorProto::INT64:
+        raw ? copy_raw<std::int64_t>(bytes, count, integers, what)
+            : copy_field(proto.int64_data(), count, integers, what);
+        break;
+      case onnx::TensorProto::INT32:
+        raw ? copy_raw<std::int32_t>(bytes, count, integers, what)
+            : copy_field(proto.int32_data(), count, integers, what);
+        break;
+      case onnx::TensorProto::UINT32:
+        raw ? copy_raw<std::uint32_t>(bytes, count, integers, what)
+            : copy_field(proto.uint64_data(), count, integers, what);
+        break;
+      case onnx::TensorProto::INT16:
+        raw ? copy_raw<std::int16_t>(bytes, count, integers, what)
+            : copy_field(proto.int32_data(), count, integers, what);
+        break;
+      case onnx::TensorProto::UINT16:
+        raw ? copy_raw<std::uint16_t>(bytes, count, integers, what)
+            : copy_field(proto.int32_data(), count, integers, what);
+        break;
+      case onnx::TensorProto::INT8:
+        raw ? copy_raw<std::int8_t>(bytes, count, integers, what)
+            : copy_field(proto.int32_data(), count, integers, what);
+        break;
+      default:  // UINT8 and BOOL: element_type() let nothing else through
+        raw ? copy_raw<std::uint8_t>(bytes, count, integers, what)
+            : copy_field(proto.int32_data(), count, integers, what);
+        break;
+    }
+    for (std::size_t i = 0; i < reals.size(); ++i) {
+      // Masks of attention are written as -inf by some exporters; weights never are.
+      if (std::isnan(reals[i]) || (std::isinf(reals[i]) && count > 1)) {
+        fail(fmt::format("{}: element {} is {} (a weight must be finite)", what, i, reals[i]),
+             "Check the training run that made the file");
+      }
+    }
+    return tensor;
+  }
+
+  Attribute read_attribute(const onnx::AttributeProto& proto, const std::string& what) const {
+    switch (proto.type()) {
+      case onnx::AttributeProto::INT: return static_cast<std::int64_t>(proto.i());
+      case onnx::AttributeProto::FLOAT: return static_cast<double>(proto.f());
+      case onnx::AttributeProto::STRING: return proto.s();
+      case onnx::AttributeProto::INTS:
+        return std::vector<std::int64_t>(proto.ints().begin(), proto.ints().end());
+      case onnx::AttributeProto::FLOATS:
+        return std::vector<double>(proto.floats().begin(), proto.floats().end());
+      case onnx::AttributeProto::TENSOR:
+        return read_tensor(proto.t(), fmt::format("{} attribute '{}'", what, proto.name()));
+      default:
+        fail(fmt::format("{}: attribute '{}' is of a kind that is not supported", what,
+                         proto.name()),
+             "Control flow and sequences cannot be mapped onto optical tiles; export without them");
+    }
+  }
+
+  void read_node(const onnx::NodeProto& proto) {
+    Node node;
+    node.op = proto.op_type();
+    node.name = proto.name();
+    if (node.name.empty() && proto.output_size() > 0) node.name = proto.output(0);
+    if (!names_.insert(node.name).second) {
+      node.name += fmt::format("#{}", graph_.nodes.size());
+      names_.insert(node.name);
+    }
+    const std::string what = graph_.describe(node);
+    if (!proto.domain().empty() && proto.domain() != "ai.onnx") {
+      fail(fmt::format("{} is of domain '{}', which is not supported", what, proto.domain()),
+           "Export with standard ONNX operators only");
+    }
+    for (const auto& attribute : proto.attribute()) {
+      node.attributes.emplace(attribute.name(), read_attribute(attribute, what));
+    }
+    for (const auto& name : proto.input()) {
+      if (name.empty()) {
+        node.inputs.push_back(no_value);
+        continue;
+      }
+      const auto found = by_name_.find(name);
+      if (found == by_name_.end()) {
+        fail(fmt::format("{} reads '{}', which no earlier node computes", what, name),
+             "The file is inconsistent; export it again");
+      }
+      node.inputs.push_back(found->second);
+    }
+    for (const auto& name : proto.output()) {
+      if (name.empty()) {
+        Value unused;
+        unused.name = fmt::format("{}#unused{}", node.name, node.outputs.size());
+        node.outputs.push_back(graph_.add_value(std::move(unused)));
+      } else {
+        node.outputs.push_back(declare(name));
+      }
+    }
+    if (node.outputs.empty()) fail(what + " has no output", "The file is inconsistent");
+    check_supported(graph_, node);
+    graph_.nodes.push_back(std::move(node));
+  }
+
+  static constexpr std::uint64_t model_bytes_limit = std::uint64_t{1} << 31;
+
+  const onnx::ModelProto& model_;
+  std::string file_;
+  Graph graph_;
+  std::unordered_map<std::string, ValueId> by_name_;
+  std::set<std::string> names_;
+};
+
+}  // namespace
+
+Graph import_onnx(std::span<const std::byte> bytes, const std::string& file_name) {
+  // A library does not print: a broken file is reported by the exception below.
+  const google::protobuf::LogSilencer silence;
+  onnx::ModelProto model;
+  google::protobuf::io::ArrayInputStream array(bytes.data(), static_cast<int>(bytes.size()));
+  google::protobuf::io::CodedInputStream stream(&array);
+  stream.SetTotalBytesLimit(std::numeric_limits<int>::max());
+  if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()) ||
+      !model.ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage()) {
+    throw DataError(
+        fmt::format("{}: not a complete ONNX model (the protobuf of {} bytes does not parse). "
+                    "Check that the file was copied or downloaded whole.",
+                    file_name, bytes.size()));
+  }
+  if (!model.has_graph()) {
+    throw DataError(fmt::format("{}: no graph in the ONNX model. Export it again.", file_name));
+  }
+  return Importer(model, file_name).run();
+}
+
+}  // namespace attojoule::network

@@ -1,0 +1,121 @@
+// The ONNX operators that a network may use: their shapes, and their meaning in plain loops.
+//
+// Every operator is defined once, here, in double precision and without any cleverness. The plain
+// definition folds constants, runs operators that need no speed, and is what every fast kernel of
+// network/program.cpp is compared with (tests/network/reference_test.cpp).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "network/graph.hpp"
+
+namespace attojoule::network {
+
+inline constexpr int min_opset = 7;
+inline constexpr int max_opset = 18;
+
+// One node seen by its operator: inputs and attributes with ONNX's defaults, and errors that name
+// the node.
+class OperatorCall {
+ public:
+  OperatorCall(const Graph& graph, const Node& node) : graph_(graph), node_(node) {}
+
+  const Node& node() const { return node_; }
+  int opset() const { return graph_.opset; }
+  std::size_t input_count() const { return node_.inputs.size(); }
+  bool has_input(std::size_t index) const;
+  const Shape& shape(std::size_t index) const;  // DataError if the input is absent
+  std::int64_t rank(std::size_t index) const;
+  ElementType type(std::size_t index) const;
+  const Shape& output_shape(std::size_t index) const;
+
+  bool has_attribute(const std::string& name) const { return node_.attributes.contains(name); }
+  std::int64_t integer(const std::string& name, std::int64_t fallback) const;
+  double real(const std::string& name, double fallback) const;
+  std::string text(const std::string& name, const std::string& fallback) const;
+  std::vector<std::int64_t> integers(const std::string& name,
+                                     std::vector<std::int64_t> fallback) const;
+  const Tensor* tensor(const std::string& name) const;
+
+  // Values of an input that decides shapes: it must not depend on the network's inputs.
+  std::vector<std::int64_t> constant_integers(std::size_t index) const;
+  double constant_real(std::size_t index, double fallback) const;
+  bool is_constant(std::size_t index) const;
+
+  // The axis as 0 .. rank-1 (negative counts from the end); DataError outside.
+  std::int64_t axis(std::int64_t value, std::int64_t rank) const;
+  [[noreturn]] void fail(const std::string& problem, const std::string& remedy) const;
+
+ private:
+  const Graph& graph_;
+  const Node& node_;
+};
+
+struct ValueInfo {
+  ElementType type = ElementType::real;
+  Shape shape;
+};
+
+using InputTensors = std::vector<const DoubleTensor*>;  // nullptr where an input is absent
+
+struct Operator {
+  const char* name;
+  int min_inputs;
+  int max_inputs;
+  // Types and shapes of the outputs.
+  std::vector<ValueInfo> (*infer)(const OperatorCall&);
+  // Fills `outputs`, which have their inferred type and shape.
+  void (*evaluate)(const OperatorCall&, const InputTensors& inputs,
+                   std::vector<DoubleTensor>& outputs);
+};
+
+// nullptr if unknown.
+const Operator* find_operator(const std::string& name);
+std::vector<const Operator*> all_operators();
+
+// Throws DataError naming node, operator and opset (and the nearest known operator) unless the node
+// can run.
+void check_supported(const Graph& graph, const Node& node);
+
+// Runs a node in plain loops. Inputs must have the shapes that the graph holds.
+std::vector<DoubleTensor> evaluate(const Graph& graph, const Node& node,
+                                   const InputTensors& inputs);
+
+// Windows of a convolution or pooling over one or two axes; one-dimensional ones have height 1.
+struct WindowGeometry {
+  std::int64_t channels = 0;         // of the input
+  std::array<std::int64_t, 2> input{1, 1};
+  std::array<std::int64_t, 2> kernel{1, 1};
+  std::array<std::int64_t, 2> stride{1, 1};
+  std::array<std::int64_t, 2> dilation{1, 1};
+  std::array<std::int64_t, 2> pad_begin{0, 0};
+  std::array<std::int64_t, 2> pad_end{0, 0};
+  std::array<std::int64_t, 2> output{1, 1};
+
+  std::int64_t positions() const { return output[0] * output[1]; }
+};
+// `kernel` without the channel axes. Reads strides, dilations, pads, auto_pad and ceil_mode.
+WindowGeometry window_geometry(const OperatorCall& call, std::span<const std::int64_t> kernel);
+
+// What Slice takes of every axis: `count` elements from `start` on, `step` apart.
+struct SliceAxis {
+  std::int64_t start = 0;
+  std::int64_t step = 1;
+  std::int64_t count = 0;
+};
+std::vector<SliceAxis> slice_axes(const OperatorCall& call);
+
+// Shape of two arrays broadcast against each other as in numpy; DataError if they do not fit.
+Shape broadcast_shape(const OperatorCall& call, const Shape& a, const Shape& b);
+
+// The operator families, one file each.
+std::span<const Operator> elementwise_operators();
+std::span<const Operator> movement_operators();
+std::span<const Operator> reduction_operators();
+std::span<const Operator> product_operators();
+
+}  // namespace attojoule::network

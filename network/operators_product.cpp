@@ -1,0 +1,213 @@
+// Operators that are matrix products: what runs on optical tiles.
+#include <fmt/format.h>
+
+#include <array>
+
+#include "network/operators.hpp"
+
+namespace attojoule::network {
+namespace {
+
+std::vector<std::int64_t> conv_kernel(const OperatorCall& call) {
+  const Shape& weights = call.shape(1);
+  if (weights.size() < 3) {
+    call.fail(fmt::format("weights of shape {}", to_string(weights)), "Export the model again");
+  }
+  return {weights.begin() + 2, weights.end()};
+}
+
+std::vector<ValueInfo> infer_conv(const OperatorCall& call) {
+  const Shape& weights = call.shape(1);
+  const WindowGeometry geometry = window_geometry(call, conv_kernel(call));
+  const std::int64_t groups = call.integer("group", 1);
+  if (groups < 1 || weights[0] % groups != 0 || weights[1] < 1 ||
+      geometry.channels != weights[1] * groups) {
+    call.fail(fmt::format("{} input channels, {} groups and weights of shape {} do not fit",
+                          geometry.channels, groups, to_string(weights)),
+              "Check the input's shape against the model");
+  }
+  if (call.has_input(2) && element_count(call.shape(2)) != weights[0]) {
+    call.fail(fmt::format("{} biases for {} outputs", element_count(call.shape(2)), weights[0]),
+              "The file is inconsistent; export it again");
+  }
+  Shape shape{call.shape(0)[0], weights[0]};
+  if (call.rank(0) == 4) shape.push_back(geometry.output[0]);
+  shape.push_back(geometry.output[1]);
+  return {{ElementType::real, shape}};
+}
+
+void evaluate_conv(const OperatorCall& call, const InputTensors& in,
+                   std::vector<DoubleTensor>& out) {
+  const auto kernel = conv_kernel(call);
+  const WindowGeometry g = window_geometry(call, kernel);
+  const Shape& weights = in[1]->shape;
+  const std::int64_t batch = in[0]->shape[0];
+  const std::int64_t outputs = weights[0];
+  const std::int64_t depth = weights[1];
+  const std::int64_t per_group = outputs / call.integer("group", 1);
+  std::size_t flat = 0;
+  for (std::int64_t n = 0; n < batch; ++n) {
+    for (std::int64_t o = 0; o < outputs; ++o) {
+      const std::int64_t first = o / per_group * depth;
+      for (std::int64_t oy = 0; oy < g.output[0]; ++oy) {
+        for (std::int64_t ox = 0; ox < g.output[1]; ++ox) {
+          double sum = call.has_input(2) ? in[2]->values[static_cast<std::size_t>(o)] : 0.0;
+          for (std::int64_t c = 0; c < depth; ++c) {
+            for (std::int64_t ky = 0; ky < g.kernel[0]; ++ky) {
+              for (std::int64_t kx = 0; kx < g.kernel[1]; ++kx) {
+                const std::int64_t y = oy * g.stride[0] + ky * g.dilation[0] - g.pad_begin[0];
+                const std::int64_t x = ox * g.stride[1] + kx * g.dilation[1] - g.pad_begin[1];
+                if (y < 0 || y >= g.input[0] || x < 0 || x >= g.input[1]) continue;
+                const auto source = static_cast<std::size_t>(
+                    ((n * g.channels + first + c) * g.input[0] + y) * g.input[1] + x);
+                const auto weight = static_cast<std::size_t>(
+                    ((o * depth + c) * g.kernel[0] + ky) * g.kernel[1] + kx);
+                sum += in[0]->values[source] * in[1]->values[weight];
+              }
+            }
+          }
+          out[0].values[flat++] = sum;
+        }
+      }
+    }
+  }
+}
+
+struct GemmShape {
+  std::int64_t rows, columns, depth;
+  bool transpose_a, transpose_b;
+};
+
+GemmShape gemm_shape(const OperatorCall& call) {
+  const Shape& a = call.shape(0);
+  const Shape& b = call.shape(1);
+  if (a.size() != 2 || b.size() != 2) {
+    call.fail(fmt::format("operands of shape {} and {}", to_string(a), to_string(b)),
+              "Gemm takes matrices; check the input's shape against the model");
+  }
+  GemmShape shape{};
+  shape.transpose_a = call.integer("transA", 0) != 0;
+  shape.transpose_b = call.integer("transB", 0) != 0;
+  shape.rows = a[shape.transpose_a ? 1 : 0];
+  shape.depth = a[shape.transpose_a ? 0 : 1];
+  shape.columns = b[shape.transpose_b ? 0 : 1];
+  if (b[shape.transpose_b ? 1 : 0] != shape.depth) {
+    call.fail(fmt::format("operands of shape {} and {} do not fit", to_string(a), to_string(b)),
+              "Check the input's shape against the model");
+  }
+  return shape;
+}
+
+std::vector<ValueInfo> infer_gemm(const OperatorCall& call) {
+  const GemmShape shape = gemm_shape(call);
+  const Shape result{shape.rows, shape.columns};
+  if (call.has_input(2) && broadcast_shape(call, result, call.shape(2)) != result) {
+    call.fail(fmt::format("bias of shape {} for a result of {}", to_string(call.shape(2)),
+                          to_string(result)),
+              "The file is inconsistent; export it again");
+  }
+  return {{ElementType::real, result}};
+}
+
+void evaluate_gemm(const OperatorCall& call, const InputTensors& in,
+                   std::vector<DoubleTensor>& out) {
+  const GemmShape g = gemm_shape(call);
+  const double alpha = call.real("alpha", 1);
+  const double beta = call.real("beta", 1);
+  Shape bias_shape{1, 1};
+  if (call.has_input(2)) {
+    const Shape& given = in[2]->shape;
+    for (std::size_t i = 0; i < given.size(); ++i) bias_shape[2 - given.size() + i] = given[i];
+  }
+  for (std::int64_t i = 0; i < g.rows; ++i) {
+    for (std::int64_t j = 0; j < g.columns; ++j) {
+      double sum = 0;
+      for (std::int64_t k = 0; k < g.depth; ++k) {
+        const std::int64_t a = g.transpose_a ? k * g.rows + i : i * g.depth + k;
+        const std::int64_t b = g.transpose_b ? j * g.depth + k : k * g.columns + j;
+        sum += in[0]->values[static_cast<std::size_t>(a)] *
+               in[1]->values[static_cast<std::size_t>(b)];
+      }
+      sum *= alpha;
+      if (call.has_input(2)) {
+        const std::int64_t row = bias_shape[0] == 1 ? 0 : i;
+        const std::int64_t column = bias_shape[1] == 1 ? 0 : j;
+        sum += beta * in[2]->values[static_cast<std::size_t>(row * bias_shape[1] + column)];
+      }
+      out[0].values[static_cast<std::size_t>(i * g.columns + j)] = sum;
+    }
+  }
+}
+
+std::vector<ValueInfo> infer_matmul(const OperatorCall& call) {
+  Shape a = call.shape(0);
+  Shape b = call.shape(1);
+  if (a.empty() || b.empty()) call.fail("a scalar operand", "Export the model again");
+  const bool row = a.size() == 1;
+  const bool column = b.size() == 1;
+  if (row) a.insert(a.begin(), 1);
+  if (column) b.push_back(1);
+  if (a.back() != b[b.size() - 2]) {
+    call.fail(fmt::format("operands of shape {} and {} do not fit", to_string(call.shape(0)),
+                          to_string(call.shape(1))),
+              "Check the input's shape against the model");
+  }
+  Shape shape = broadcast_shape(call, Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
+  if (!row) shape.push_back(a[a.size() - 2]);
+  if (!column) shape.push_back(b.back());
+  return {{ElementType::real, shape}};
+}
+
+void evaluate_matmul(const OperatorCall& call, const InputTensors& in,
+                     std::vector<DoubleTensor>& out) {
+  Shape a = in[0]->shape;
+  Shape b = in[1]->shape;
+  if (a.size() == 1) a.insert(a.begin(), 1);
+  if (b.size() == 1) b.push_back(1);
+  const std::int64_t rows = a[a.size() - 2];
+  const std::int64_t depth = a.back();
+  const std::int64_t columns = b.back();
+  const Shape a_outer(a.begin(), a.end() - 2);
+  const Shape b_outer(b.begin(), b.end() - 2);
+  const Shape outer = broadcast_shape(call, a_outer, b_outer);
+  const auto matrix_of = [&](const Shape& own, std::int64_t flat) {
+    std::int64_t position = 0;
+    std::int64_t stride = 1;
+    for (std::size_t i = 0; i < outer.size(); ++i) {
+      const std::size_t axis = outer.size() - 1 - i;
+      const std::int64_t index = flat % outer[axis];
+      flat /= outer[axis];
+      if (i < own.size()) {
+        const std::int64_t extent = own[own.size() - 1 - i];
+        if (extent != 1) position += index * stride;
+        stride *= extent;
+      }
+    }
+    return position;
+  };
+  const std::int64_t count = element_count(outer);
+  std::size_t flat = 0;
+  for (std::int64_t n = 0; n < count; ++n) {
+    const double* left = in[0]->values.data() + matrix_of(a_outer, n) * rows * depth;
+    const double* right = in[1]->values.data() + matrix_of(b_outer, n) * depth * columns;
+    for (std::int64_t i = 0; i < rows; ++i) {
+      for (std::int64_t j = 0; j < columns; ++j) {
+        double sum = 0;
+        for (std::int64_t k = 0; k < depth; ++k) sum += left[i * depth + k] * right[k * columns + j];
+        out[0].values[flat++] = sum;
+      }
+    }
+  }
+}
+
+const std::array operators{
+    Operator{"Conv", 2, 3, infer_conv, evaluate_conv},
+    Operator{"Gemm", 2, 3, infer_gemm, evaluate_gemm},
+    Operator{"MatMul", 2, 2, infer_matmul, evaluate_matmul},
+};
+
+}  // namespace
+
+std::span<const Operator> product_operators() { return operators; }
+
+}  // namespace attojoule::network

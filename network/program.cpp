@@ -1,0 +1,233 @@
+#include "network/program.hpp"
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+
+#include "network/steps.hpp"
+#include "photonics/error.hpp"
+#include "photonics/random.hpp"
+
+namespace attojoule::network {
+
+const char* to_string(ProductKind kind) {
+  switch (kind) {
+    case ProductKind::conv: return "conv";
+    case ProductKind::depthwise: return "depthwise";
+    case ProductKind::grouped: return "grouped";
+    case ProductKind::dense: return "dense";
+    case ProductKind::dynamic: return "dynamic";
+  }
+  return "unknown";
+}
+
+namespace {
+
+struct FreeAligned {
+  void operator()(std::byte* block) const { ::operator delete[](block, std::align_val_t{64}); }
+};
+using AlignedBlock = std::unique_ptr<std::byte[], FreeAligned>;
+
+AlignedBlock allocate_aligned(std::size_t bytes) {
+  return AlignedBlock(static_cast<std::byte*>(::operator new[](bytes, std::align_val_t{64})));
+}
+
+}  // namespace
+
+struct Program::Lane::State {
+  AlignedBlock arena;
+  dnnl::stream stream;
+  std::vector<std::unordered_map<int, dnnl::memory>> arguments;
+  std::vector<std::span<float>> inputs;
+};
+
+Program::Lane::Lane(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Program::Lane::~Lane() = default;
+Program::Lane::Lane(Lane&&) noexcept = default;
+std::span<float> Program::Lane::input(std::size_t index) { return state_->inputs.at(index); }
+
+Program::Program(Graph graph, const ProgramOptions& options) : state_(std::make_unique<State>()) {
+  const std::string name = graph.name;
+  try {
+    lower(std::move(graph), options, *state_);
+  } catch (const dnnl::error& error) {
+    throw DataError(fmt::format("{}: oneDNN cannot run this network: {}. Report the model.", name,
+                                error.what()));
+  }
+}
+Program::~Program() = default;
+Program::Program(Program&&) noexcept = default;
+Program& Program::operator=(Program&&) noexcept = default;
+
+const std::vector<MatrixProduct>& Program::products() const { return state_->products; }
+const std::vector<DigitalOperation>& Program::digital_operations() const { return state_->digital; }
+
+std::vector<Shape> Program::input_shapes() const {
+  std::vector<Shape> shapes;
+  for (const View& view : state_->inputs) shapes.push_back(view.shape);
+  return shapes;
+}
+
+std::int64_t Program::output_size() const { return element_count(state_->output.shape); }
+std::size_t Program::arena_bytes() const { return state_->memory.total; }
+std::size_t Program::weight_bytes() const { return state_->weight_bytes; }
+
+Program::Lane Program::make_lane() const {
+  auto lane = std::make_unique<Lane::State>();
+  lane->arena = allocate_aligned(std::max<std::size_t>(state_->memory.total, 64));
+  lane->stream = dnnl::stream(state_->engine);
+  auto* arena = lane->arena.get();
+  const auto at = [&](const Place& place) {
+    if (place.constant != nullptr) return const_cast<float*>(place.constant + place.offset);
+    const std::size_t offset = state_->memory.offsets[static_cast<std::size_t>(place.buffer)];
+    return reinterpret_cast<float*>(arena + offset) + place.offset;
+  };
+  for (const auto& call : state_->calls) {
+    std::unordered_map<int, dnnl::memory> arguments;
+    for (const auto& argument : call->arguments) {
+      arguments.emplace(argument.name,
+                        dnnl::memory(argument.desc, state_->engine, at(argument.place)));
+    }
+    for (const auto& [name, memory] : call->shared) arguments.emplace(name, memory);
+    lane->arguments.push_back(std::move(arguments));
+  }
+  for (const View& view : state_->inputs) {
+    lane->inputs.emplace_back(at(view.place), static_cast<std::size_t>(element_count(view.shape)));
+  }
+  return Lane(std::move(lane));
+}
+
+std::span<const float> Program::run(Lane& lane, std::uint32_t sample,
+                                    const PassSettings& settings,
+                                    std::span<ProductRecord> records) const {
+  auto& own = *lane.state_;
+  StepRun run{own.arena.get(), state_->memory.offsets, own.arguments, own.stream,
+              state_->noise,   settings,               sample,        records};
+  for (const auto& step : state_->steps) step->run(run);
+  const View& output = state_->output;
+  return {run.read(output.place), static_cast<std::size_t>(element_count(output.shape))};
+}
+
+void Program::set_noise(std::vector<ProductNoise> noise) {
+  std::vector<CompiledNoise> compiled;
+  if (!noise.empty() && noise.size() != products().size()) {
+    throw ConfigError(fmt::format("noise of {} products for a network of {}. Give one for each.",
+                                  noise.size(), products().size()));
+  }
+  for (std::size_t i = 0; i < noise.size(); ++i) {
+    const MatrixProduct& product = products()[i];
+    const auto& models = noise[i].models;
+    CompiledNoise& result = compiled.emplace_back();
+    result.kind = noise[i].kind;
+    if (result.kind == NoiseKind::none) continue;
+    const bool dynamic = product.kind == ProductKind::dynamic;
+    const auto channels = static_cast<std::size_t>(product.channels);
+    if (models.size() != 1 && (dynamic || models.size() != channels)) {
+      throw ConfigError(fmt::format("{}: {} noise models for {} output channels. Give one, or one "
+                                    "for each{}.",
+                                    product.name, models.size(), channels,
+                                    dynamic ? " (a product of two computed operands takes one)" : ""));
+    }
+    if (dynamic) {
+      result.photon_coefficients = models[0].photons;
+    } else {
+      const std::size_t per_group = channels / static_cast<std::size_t>(product.groups);
+      std::vector<double> per_norm(static_cast<std::size_t>(product.groups), 0.0);
+      bool by_input = false;
+      for (std::size_t c = 0; c < channels; ++c) {
+        const auto& light = models[models.size() == 1 ? 0 : c].photons;
+        result.fixed_photons += static_cast<double>(product.positions) *
+                                (light.constant + light.per_weight_norm * product.weight_norms[c]);
+        per_norm[c / per_group] += light.per_input_norm;
+        by_input = by_input || light.per_input_norm != 0;
+      }
+      if (by_input) result.photons_per_input_norm = std::move(per_norm);
+    }
+    if (result.kind == NoiseKind::photon_counting) {
+      if (dynamic) {
+        throw ConfigError(fmt::format(
+            "{}: photon counting of a product of two computed operands (the law needs weights "
+            "fixed beforehand). Keep the node digital (digital_layers: [{}]).",
+            product.name, product.name));
+      }
+      result.weight_low = static_cast<float>(product.weight_low);
+      result.weight_span = static_cast<float>(product.weight_high - product.weight_low);
+      if (!(result.weight_span > 0)) {
+        throw ConfigError(fmt::format("{}: all weights are {} (photon counting scales them by "
+                                      "their range). Keep the node digital (digital_layers: [{}]).",
+                                      product.name, product.weight_low, product.name));
+      }
+      for (std::size_t c = 0; c < channels; ++c) {
+        const auto& model = models[models.size() == 1 ? 0 : c];
+        result.photons.push_back(static_cast<float>(model.photons_per_multiplication *
+                                                    static_cast<double>(product.dot_length)));
+      }
+      result.offset.assign(channels, 0.0f);
+      result.slope.assign(channels, 0.0f);
+      result.signal.assign(channels, 0.0f);
+      continue;
+    }
+    bool all_zero = true;
+    for (const auto& model : models) {
+      const auto& v = model.variance;
+      all_zero = all_zero && v.is_zero();
+      result.has_offset = result.has_offset || v.constant != 0 || v.weight_norm != 0 || v.signal != 0;
+    }
+    if (dynamic) {
+      result.coefficients = models[0].variance;
+    } else {
+      for (std::size_t c = 0; c < channels; ++c) {
+        const auto& v = models[models.size() == 1 ? 0 : c].variance;
+        const double norm = product.weight_norms[c];
+        result.offset.push_back(static_cast<float>(v.constant + v.weight_norm * norm));
+        result.slope.push_back(static_cast<float>(v.input_norm + v.norm_product * norm));
+        result.signal.push_back(static_cast<float>(v.signal));
+      }
+    }
+    if (all_zero) result.kind = NoiseKind::none;
+  }
+  state_->models = std::move(noise);
+  state_->noise = std::move(compiled);
+}
+
+void Program::perturb_weights(std::uint64_t seed) {
+  dnnl::stream stream(state_->engine);
+  std::vector<float> perturbed;
+  std::vector<float> normal;
+  for (std::size_t i = 0; i < state_->models.size(); ++i) {
+    const auto& models = state_->models[i].models;
+    auto& held = state_->weights[i];
+    const bool asked = std::any_of(models.begin(), models.end(),
+                                   [](const auto& model) { return model.weight_noise > 0; });
+    if (!asked) continue;
+    if (held.original.empty()) {
+      throw RunError(fmt::format("{}: weight noise on a product whose weights were not kept. Build "
+                                 "the program with keep_weights.",
+                                 products()[i].name));
+    }
+    perturbed = held.original;
+    normal.resize(perturbed.size());
+    photonics::fill_normal({seed, photonics::NoiseDomain::weight_read,
+                            static_cast<std::uint32_t>(i), 0, 0},
+                           0, normal);
+    const std::int64_t depth = static_cast<std::int64_t>(perturbed.size()) / held.channels;
+    for (std::int64_t c = 0; c < held.channels; ++c) {
+      const auto sigma =
+          static_cast<float>(models[models.size() == 1 ? 0 : static_cast<std::size_t>(c)].weight_noise);
+      for (std::int64_t k = 0; k < depth; ++k) {
+        const auto at = static_cast<std::size_t>(c * held.channel_stride + k * held.depth_stride);
+        perturbed[at] += sigma * normal[at];
+      }
+    }
+    dnnl::memory source(held.plain, state_->engine, perturbed.data());
+    for (dnnl::memory& target : held.targets) {
+      dnnl::reorder(source, target).execute(stream, source, target);
+    }
+    stream.wait();
+  }
+}
+
+}  // namespace attojoule::network

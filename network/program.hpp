@@ -1,0 +1,114 @@
+// A network made ready to run: a list of steps over one preallocated block of memory per thread.
+//
+// Samples run one at a time, each thread on its own sample, so that a result cannot depend on the
+// batch or on the number of threads, and a graph exported for any batch size can run. Activations
+// are float, images are stored channels-last (N, H, W, C), and views (transpose, slice, reshape)
+// cost nothing where the memory allows it. Products run in oneDNN.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "network/graph.hpp"
+#include "network/matrix_product.hpp"
+#include "photonics/noise_model.hpp"
+
+namespace attojoule::network {
+
+// How the noise of one product is drawn.
+enum class NoiseKind {
+  none,             // digital: the clean product
+  gaussian,         // variance of photonics::VarianceCoefficients
+  photon_counting,  // Poisson counts on intensity-encoded operands (Wang et al. 2022)
+};
+
+// Noise of one product: one model for all output channels, or one for each.
+struct ProductNoise {
+  NoiseKind kind = NoiseKind::none;
+  std::vector<photonics::NoiseModel> models;
+};
+
+// What a product saw and did in one sample.
+struct ProductRecord {
+  // Photons incident on the receivers, from the coefficients that set the noise of the same pass.
+  double photons = 0;
+  // The following are filled on request (PassSettings::statistics) only.
+  double signal = 0;           // sum of y^2, without bias
+  double variance = 0;         // sum of sigma^2
+  double output_low = 0, output_high = 0;  // of y
+  double input_low = 0, input_high = 0;    // of x
+  double weight_absolute_maximum = 0;      // dynamic products: of the second operand
+  // Photon counting: photons that pass the weights, and the mean transmission of the outputs.
+  double photons_transmitted = 0;
+  double transmission = 0;
+};
+
+struct DigitalOperation {
+  std::string name;
+  std::string op;
+  std::int64_t elements = 0;  // of the output, per sample
+  bool fused = false;         // runs inside the step of a product
+};
+
+struct ProgramOptions {
+  bool keep_weights = false;  // needed by Program::perturb_weights
+};
+
+class Program {
+ public:
+  // The graph must be bound and simplified. Throws DataError for what cannot run.
+  Program(Graph graph, const ProgramOptions& options);
+  ~Program();
+  Program(Program&&) noexcept;
+  Program& operator=(Program&&) noexcept;
+
+  const std::vector<MatrixProduct>& products() const;
+  const std::vector<DigitalOperation>& digital_operations() const;
+  std::vector<Shape> input_shapes() const;
+  std::int64_t output_size() const;  // of the first graph output, per sample
+  std::size_t arena_bytes() const;   // working memory of one lane
+  std::size_t weight_bytes() const;
+
+  // Noise of every product, in the order of products(). Empty = clean.
+  void set_noise(std::vector<ProductNoise> noise);
+  // Garg's weight law: adds weight_noise * N(0, 1) to every weight of the products whose models ask
+  // for it, one draw per (seed, product, weight); with sigma = 0 the weights are restored.
+  void perturb_weights(std::uint64_t seed);
+
+  struct PassSettings {
+    bool noisy = false;
+    bool statistics = false;
+    std::uint64_t seed = 0;
+  };
+  // One thread's memory.
+  class Lane {
+   public:
+    ~Lane();
+    Lane(Lane&&) noexcept;
+    // Where the sample's inputs go (row-major as in the graph), one span per graph input.
+    std::span<float> input(std::size_t index);
+
+   private:
+    friend class Program;
+    struct State;
+    explicit Lane(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+  };
+  Lane make_lane() const;
+  // Runs the sample whose inputs are in the lane. `records`: one per product, or empty. Thread-safe
+  // for different lanes. Throws DataError where the law does not allow an input (negative light).
+  std::span<const float> run(Lane& lane, std::uint32_t sample, const PassSettings& settings,
+                             std::span<ProductRecord> records) const;
+
+ public:
+  struct State;  // network/steps.hpp
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace attojoule::network

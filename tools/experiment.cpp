@@ -1,0 +1,267 @@
+#include "tools/experiment.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "data/device_file.hpp"
+#include "data/paths.hpp"
+#include "photonics/error.hpp"
+
+namespace attojoule::tools {
+namespace {
+
+using data::ConfigNode;
+using data::Dimension;
+using photonics::Encoding;
+using photonics::Law;
+
+constexpr std::array laws{
+    std::pair{"homodyne", Law::homodyne}, std::pair{"counting", Law::counting},
+    std::pair{"garg-shot", Law::garg_shot}, std::pair{"garg-thermal", Law::garg_thermal},
+    std::pair{"garg-weight", Law::garg_weight}};
+constexpr std::array encodings{std::pair{"normalised", Encoding::normalised},
+                               std::pair{"full-scale", Encoding::full_scale}};
+
+template <class Table>
+auto choose(const ConfigNode& root, const std::string& key, const Table& table,
+            const char* fallback) {
+  const std::string name = root.text_or(key, fallback);
+  std::string known;
+  for (const auto& [text, value] : table) {
+    if (name == text) return value;
+    known += (known.empty() ? "" : ", ") + std::string(text);
+  }
+  root.child(key).fail(fmt::format("{}: '{}' is unknown", key, name),
+                       fmt::format("Choose one of: {}", known));
+}
+
+// Sections of a device that --set may reach without naming the device.
+bool is_device_key(const std::string& key) {
+  static constexpr std::array sections{"laser", "link", "detector", "receiver", "adc"};
+  const std::string section = key.substr(0, key.find('.'));
+  return std::find(sections.begin(), sections.end(), section) != sections.end();
+}
+
+std::filesystem::path beside(const std::filesystem::path& base, const std::string& path) {
+  const std::filesystem::path given(path);
+  return given.is_absolute() || base.empty() ? given : base / given;
+}
+
+std::vector<double> numbers(const ConfigNode& node, const std::string& key) {
+  std::vector<double> result;
+  if (!node.has(key)) return result;
+  const ConfigNode list = node.child(key);
+  if (list.is_sequence()) {
+    for (const ConfigNode& item : list.items()) result.push_back(item.number(Dimension::none));
+  } else {
+    result.push_back(list.number(Dimension::none));
+  }
+  return result;
+}
+
+data::DatasetOptions read_data(const ConfigNode& node, const std::filesystem::path& base) {
+  data::DatasetOptions options;
+  if (node.is_scalar()) {
+    options.file = beside(base, node.text());
+    return options;
+  }
+  options.file = beside(base, node.text("file"));
+  if (node.has("labels_file")) options.labels_file = beside(base, node.text("labels_file"));
+  options.mean = numbers(node, "mean");
+  options.std = numbers(node, "std");
+  if (node.has("scale")) options.scale = node.number("scale", Dimension::none);
+  options.label_offset = static_cast<int>(node.integer_or("label_offset", 0));
+  return options;
+}
+
+std::int64_t positive(const ConfigNode& node, const std::string& key, std::int64_t fallback,
+                      std::int64_t highest) {
+  const std::int64_t value = node.integer_or(key, fallback);
+  if (node.has(key) && (value < 1 || value > highest)) {
+    node.child(key).fail(fmt::format("{}: {} is outside 1 to {}", key, value, highest),
+                         "Give a whole number in that range");
+  }
+  return value;
+}
+
+void require_positive(const ConfigNode& node, const std::string& key, double value,
+                      const char* unit) {
+  if (!(value > 0) || !std::isfinite(value)) {
+    node.child(key).fail(fmt::format("{}: {} {} (light cannot be zero or negative)", key, value, unit),
+                         "Give a number above 0");
+  }
+}
+
+std::string yaml_list(const std::vector<double>& values) {
+  return fmt::format("[{}]", fmt::join(values, ", "));
+}
+
+std::string quoted(const std::filesystem::path& path) {
+  std::string text = path.string();
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') escaped += '\\';
+    escaped += c;
+  }
+  return "\"" + escaped + "\"";
+}
+
+std::string data_to_yaml(const data::DatasetOptions& options, std::int64_t images) {
+  std::string text = fmt::format("{{file: {}", quoted(options.file));
+  if (!options.labels_file.empty()) text += ", labels_file: " + quoted(options.labels_file);
+  if (!options.mean.empty()) text += ", mean: " + yaml_list(options.mean);
+  if (!options.std.empty()) text += ", std: " + yaml_list(options.std);
+  if (options.scale) text += fmt::format(", scale: {}", *options.scale);
+  if (options.label_offset != 0) text += fmt::format(", label_offset: {}", options.label_offset);
+  if (images > 0) text += fmt::format(", images: {}", images);
+  return text + "}";
+}
+
+std::string resolve(const Experiment& e) {
+  std::string text = fmt::format("model: {}\ndata: {}\n", quoted(e.model), data_to_yaml(e.data, 0));
+  if (e.range_data) {
+    text += fmt::format("range_data: {}\n", data_to_yaml(*e.range_data, e.range_images));
+  }
+  text += fmt::format("law: {}\nencoding: {}\nfidelity: analytic\n", to_string(e.law),
+                      to_string(e.encoding));
+  if (!e.digital_layers.empty()) {
+    text += "digital_layers:\n";
+    for (const auto& name : e.digital_layers) text += fmt::format("  - {}\n", quoted(name));
+  }
+  text += fmt::format("operating_point: {{photons_per_mac: {}, repetitions: {}}}\n",
+                      e.point.photons_per_mac, e.point.repetitions);
+  text += fmt::format("evaluation: {{images: {}, seeds: {}", e.images, e.seeds);
+  if (!e.curve.empty()) {
+    text += fmt::format(", curve: {}, curve_images: {}, curve_seeds: {}", yaml_list(e.curve),
+                        e.curve_images, e.curve_seeds);
+  }
+  text += fmt::format("}}\nseed: {}\ndevice:\n", e.seed);
+  const std::string device = data::device_to_yaml(e.device);
+  std::size_t start = 0;
+  while (start < device.size()) {
+    const std::size_t end = std::min(device.find('\n', start), device.size());
+    text += "  " + device.substr(start, end - start) + "\n";
+    start = end + 1;
+  }
+  return text;
+}
+
+}  // namespace
+
+const char* to_string(Law law) {
+  for (const auto& [name, value] : laws) {
+    if (value == law) return name;
+  }
+  return "unknown";
+}
+
+const char* to_string(Encoding encoding) {
+  return encoding == Encoding::normalised ? "normalised" : "full-scale";
+}
+
+std::filesystem::path default_experiment_file() {
+  return data::data_directory() / "experiments" / "fashion_cnn.yaml";
+}
+
+Experiment read_experiment(const ExperimentArguments& arguments) {
+  ConfigNode root = arguments.file.empty() ? ConfigNode::parse("", "command line")
+                                           : ConfigNode::load(arguments.file);
+  const std::filesystem::path base = arguments.file.parent_path();
+  std::vector<std::string> device_assignments;
+  for (const std::string& assignment : arguments.assignments) {
+    if (is_device_key(assignment.substr(0, assignment.find('=')))) {
+      device_assignments.push_back(assignment);
+    } else {
+      root.set(assignment);
+    }
+  }
+
+  Experiment e;
+  if (!arguments.model.empty()) {
+    e.model = arguments.model;
+    root.has("model");  // a key of the file that the flag replaces is still a known key
+  } else if (root.has("model")) {
+    e.model = beside(base, root.text("model"));
+  } else {
+    root.fail("model: missing", "Name an ONNX file: --model model.onnx, or model: in the experiment");
+  }
+  if (root.has("data")) {
+    const ConfigNode node = root.child("data");
+    if (arguments.data.empty() || node.is_scalar() || node.has("file")) {
+      e.data = read_data(node, base);
+    } else {
+      node.has("file");
+      ConfigNode copy = node;
+      copy.set(fmt::format("file={}", quoted(arguments.data)));
+      e.data = read_data(copy, {});
+    }
+    if (!node.is_scalar()) node.finish();
+  } else if (arguments.data.empty()) {
+    root.fail("data: missing", "Name a data set: --data test.h5, or data: in the experiment");
+  }
+  if (!arguments.data.empty()) e.data.file = arguments.data;
+  if (!arguments.labels.empty()) e.data.labels_file = arguments.labels;
+  if (root.has("range_data")) {
+    const ConfigNode node = root.child("range_data");
+    e.range_data = read_data(node, base);
+    if (!node.is_scalar()) {
+      e.range_images = positive(node, "images", 0, std::int64_t{1} << 40);
+      node.finish();
+    }
+  }
+  const std::string device_name = root.text_or("device", "ideal-shot-noise");
+  const std::string chosen = arguments.device.empty() ? device_name : arguments.device;
+  const bool from_file = arguments.device.empty() && root.has("device");
+  const bool looks_like_path = chosen.find('/') != std::string::npos || chosen.ends_with(".yaml");
+  e.device = data::load_device(
+      looks_like_path && from_file ? beside(base, chosen).string() : chosen, device_assignments);
+  e.law = choose(root, "law", laws, "homodyne");
+  e.encoding = choose(root, "encoding", encodings, "normalised");
+  const std::string fidelity = root.text_or("fidelity", "analytic");
+  if (fidelity != "analytic") {
+    root.child("fidelity").fail(
+        fmt::format("fidelity: '{}' is not available in networks (law: counting draws photon counts "
+                    "where they are the physics)",
+                    fidelity),
+        "Use fidelity: analytic");
+  }
+  if (root.has("digital_layers")) {
+    for (const ConfigNode& item : root.child("digital_layers").items()) {
+      e.digital_layers.push_back(item.text());
+    }
+  }
+  if (root.has("operating_point")) {
+    const ConfigNode node = root.child("operating_point");
+    e.point.photons_per_mac = node.number("photons_per_mac", Dimension::none);
+    require_positive(node, "photons_per_mac", e.point.photons_per_mac, "photons/MAC");
+    e.point.repetitions = static_cast<double>(positive(node, "repetitions", 1, 1 << 30));
+    node.finish();
+  } else {
+    root.fail("operating_point.photons_per_mac: missing",
+              "Say how much light a multiplication gets: --set operating_point.photons_per_mac=50");
+  }
+  if (root.has("evaluation")) {
+    const ConfigNode node = root.child("evaluation");
+    e.images = positive(node, "images", 0, std::int64_t{1} << 31);
+    e.seeds = static_cast<int>(positive(node, "seeds", 3, 100000));
+    e.batch = static_cast<int>(positive(node, "batch", 1, 1 << 20));
+    e.curve = numbers(node, "curve");
+    for (const double photons : e.curve) require_positive(node, "curve", photons, "photons/MAC");
+    e.curve_images = positive(node, "curve_images", 0, std::int64_t{1} << 31);
+    e.curve_seeds = static_cast<int>(positive(node, "curve_seeds", e.seeds, 100000));
+    node.finish();
+  }
+  std::sort(e.curve.begin(), e.curve.end());
+  const std::int64_t seed = root.integer_or("seed", 1);
+  if (seed < 0) root.child("seed").fail(fmt::format("seed: {} is negative", seed), "Give 0 or more");
+  e.seed = arguments.seed.value_or(static_cast<std::uint64_t>(seed));
+  root.finish();
+  e.resolved = resolve(e);
+  return e;
+}
+
+}  // namespace attojoule::tools

@@ -1,0 +1,54 @@
+// One experiment as the user states it: YAML file, --set assignments and flags in one structure.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/config.hpp"
+#include "data/dataset.hpp"
+#include "photonics/device.hpp"
+#include "photonics/noise_model.hpp"
+
+namespace attojoule::tools {
+
+struct Experiment {
+  std::filesystem::path model;
+  data::DatasetOptions data;
+  std::optional<data::DatasetOptions> range_data;
+  std::int64_t range_images = 0;  // 0 = all
+  photonics::Device device;
+  photonics::Law law = photonics::Law::homodyne;
+  photonics::Encoding encoding = photonics::Encoding::normalised;
+  std::vector<std::string> digital_layers;
+  photonics::OperatingPoint point;
+  std::int64_t images = 0;  // 0 = all
+  int seeds = 3;
+  int batch = 0;  // accepted for scripts; results do not depend on it
+  std::vector<double> curve;  // photons per MAC of the accuracy curve
+  std::int64_t curve_images = 0;  // 0 = as images
+  int curve_seeds = 0;            // 0 = as seeds
+  std::uint64_t seed = 1;
+  std::string resolved;  // everything above as YAML, for the result file
+};
+
+// What the command line may say; it goes over the file's word.
+struct ExperimentArguments {
+  std::filesystem::path file;  // empty: everything from the flags
+  std::string model, data, labels, device;
+  std::vector<std::string> assignments;  // --set key=value
+  std::optional<std::uint64_t> seed;
+};
+
+// Paths in a file are relative to the file. Throws ConfigError with place, value, unit and remedy.
+Experiment read_experiment(const ExperimentArguments& arguments);
+
+// The experiment that runs when none is named: the shipped network on Fashion-MNIST.
+std::filesystem::path default_experiment_file();
+
+const char* to_string(photonics::Law law);
+const char* to_string(photonics::Encoding encoding);
+
+}  // namespace attojoule::tools

@@ -1,0 +1,187 @@
+#include "tools/simulation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "data/bytes.hpp"
+#include "network/graph.hpp"
+#include "photonics/error.hpp"
+
+namespace attojoule::tools {
+namespace {
+
+bool same_without_ones(const network::Shape& a, const network::Shape& b) {
+  const auto squeezed = [](network::Shape shape) {
+    std::erase(shape, 1);
+    return shape;
+  };
+  return squeezed(a) == squeezed(b);
+}
+
+// The first input takes `inputs`; any other takes the data set of its name, or the next free one.
+std::vector<int> match_inputs(const network::Graph& graph, const data::Dataset& dataset) {
+  const auto& named = dataset.named_inputs();
+  std::vector<int> sources{-1};
+  std::vector<bool> taken(named.size(), false);
+  for (std::size_t i = 1; i < graph.inputs.size(); ++i) {
+    const std::string& wanted = graph.value(graph.inputs[i]).name;
+    int found = -1;
+    for (std::size_t k = 0; k < named.size(); ++k) {
+      if (named[k].name == wanted && !taken[k]) found = static_cast<int>(k);
+    }
+    for (std::size_t k = 0; found < 0 && k < named.size(); ++k) {
+      if (!taken[k]) found = static_cast<int>(k);
+    }
+    if (found < 0) {
+      throw DataError(fmt::format("{}: no data for input '{}' of {} (the network has {} inputs). Add "
+                                  "a data set of that name to the file.",
+                                  dataset.file().string(), wanted, graph.name,
+                                  graph.inputs.size()));
+    }
+    taken[static_cast<std::size_t>(found)] = true;
+    sources.push_back(found);
+  }
+  return sources;
+}
+
+// The shape of one sample as the graph wants it: a batch axis of 1, and the data's own axes. A data
+// set may leave out or add axes of extent 1 (28 x 28 for 1 x 28 x 28).
+network::Shape bound_shape(const network::Value& input, const std::vector<std::int64_t>& sample) {
+  network::Shape shape{1};
+  shape.insert(shape.end(), sample.begin(), sample.end());
+  const network::Shape& declared = input.shape;
+  if (declared.size() != shape.size() && !declared.empty()) {
+    network::Shape fixed = declared;
+    if (fixed[0] < 0) fixed[0] = 1;
+    const bool open = std::any_of(fixed.begin(), fixed.end(), [](auto extent) { return extent < 0; });
+    if (!open && fixed[0] == 1 && same_without_ones(fixed, shape)) return fixed;
+  }
+  return shape;
+}
+
+}  // namespace
+
+LoadedNetwork load_network(const std::filesystem::path& model, const data::Dataset& dataset,
+                           const network::ProgramOptions& options) {
+  const std::vector<std::byte> bytes = data::read_file(model);
+  network::Graph graph = network::import_onnx(bytes, model.string());
+  std::vector<int> sources = match_inputs(graph, dataset);
+  std::vector<network::Shape> shapes;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const auto& sample = sources[i] < 0
+                             ? dataset.sample_shape()
+                             : dataset.named_inputs()[static_cast<std::size_t>(sources[i])].shape;
+    shapes.push_back(bound_shape(graph.value(graph.inputs[i]), sample));
+  }
+  network::bind_inputs(graph, shapes);
+  network::simplify(graph);
+  return {network::Program(std::move(graph), options), std::move(sources)};
+}
+
+Simulation::Simulation(Experiment experiment, int threads)
+    : experiment_(std::move(experiment)),
+      dataset_(data::Dataset::open(experiment_.data)),
+      threads_(threads) {
+  network::ProgramOptions options;
+  options.keep_weights = noise_shared_by_pass();
+  model_sha256_ = data::sha256_of_file(experiment_.model);
+  network_ = std::make_unique<LoadedNetwork>(load_network(experiment_.model, dataset_, options));
+  images_ = experiment_.images > 0 ? experiment_.images : dataset_.size();
+  if (images_ > dataset_.size()) {
+    throw ConfigError(fmt::format("evaluation.images: {} of a data set of {} samples ({}). Ask for 1 "
+                                  "to {}.",
+                                  images_, dataset_.size(), dataset_.file().string(),
+                                  dataset_.size()));
+  }
+  for (std::int64_t i = 0; i < images_; ++i) {
+    if (dataset_.label(i) < 0 || dataset_.label(i) >= program().output_size()) {
+      throw DataError(fmt::format("{}: label {} of sample {} for a network of {} outputs. Correct the "
+                                  "data set, or shift its labels with data.label_offset.",
+                                  dataset_.file().string(), dataset_.label(i), i,
+                                  program().output_size()));
+    }
+  }
+  digital_ = network::find_digital_products(program(), experiment_.digital_layers);
+  evaluator_ = std::make_unique<network::Evaluator>(program(), source_of(dataset_), threads_);
+  if (network::needs_ranges(experiment_.law, experiment_.encoding)) calibrate_ranges();
+}
+
+bool Simulation::noise_shared_by_pass() const {
+  return experiment_.law == photonics::Law::garg_weight;
+}
+
+network::SampleSource Simulation::source_of(const data::Dataset& dataset) const {
+  network::SampleSource source;
+  source.size = dataset.size();
+  source.load = [&dataset, sources = network_->input_sources](std::int64_t index, network::Program::Lane& lane) {
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      if (sources[i] < 0) {
+        dataset.read_input(index, lane.input(i));
+      } else {
+        dataset.read_named_input(static_cast<std::size_t>(sources[i]), index, lane.input(i));
+      }
+    }
+  };
+  source.label = [&dataset](std::int64_t index) { return dataset.label(index); };
+  return source;
+}
+
+void Simulation::calibrate_ranges() {
+  if (!experiment_.range_data) {
+    throw ConfigError(
+        "range_data: missing (this law or encoding scales with the range of every layer's inputs). "
+        "Name a calibration set that is not the test set: range_data: {file: train.h5, images: 400}.");
+  }
+  const data::Dataset calibration = data::Dataset::open(*experiment_.range_data);
+  const std::int64_t images = experiment_.range_images > 0
+                                  ? std::min(experiment_.range_images, calibration.size())
+                                  : calibration.size();
+  if (calibration.sample_shape() != dataset_.sample_shape()) {
+    throw DataError(fmt::format("{}: samples of another shape than in {}. Use data of the same "
+                                "network.",
+                                calibration.file().string(), dataset_.file().string()));
+  }
+  network::Evaluator evaluator(program(), source_of(calibration), threads_);
+  network::PassRequest request;
+  request.images = images;
+  request.statistics = true;
+  const network::PassResult pass = evaluator.run(request, {});
+  for (const auto& total : pass.totals) {
+    ranges_.push_back({total.input_low, total.input_high, total.weight_absolute_maximum});
+  }
+}
+
+const std::vector<network::ProductNoise>& Simulation::set_operating_point(double photons_per_mac) {
+  network::NoiseRequest request;
+  request.law = experiment_.law;
+  request.encoding = experiment_.encoding;
+  photonics::OperatingPoint point = experiment_.point;
+  point.photons_per_mac = photons_per_mac;
+  request.points.assign(program().products().size(), {point});
+  request.digital = digital_;
+  request.ranges = ranges_;
+  noise_ = network::plan_noise(experiment_.device, program(), request);
+  program().set_noise(noise_);
+  return noise_;
+}
+
+std::vector<network::PassResult> Simulation::noisy_passes(std::int64_t images, int seeds,
+                                                          bool keep_logits,
+                                                          const network::Progress& done) {
+  std::vector<network::PassResult> passes;
+  for (int i = 0; i < seeds; ++i) {
+    network::PassRequest request;
+    request.images = images;
+    request.seed = experiment_.seed + static_cast<std::uint64_t>(i);
+    request.noisy = true;
+    request.keep_logits = keep_logits && i == 0;
+    program().perturb_weights(request.seed);
+    passes.push_back(evaluator_->run(request, [&](std::int64_t in_pass) {
+      if (done) done(images * i + in_pass);
+    }));
+  }
+  return passes;
+}
+
+}  // namespace attojoule::tools
