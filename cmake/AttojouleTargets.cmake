@@ -38,7 +38,7 @@ function(attojoule_test)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 600)
   endif()
-  set(target test_${ARG_NAME})
+  set(target ${ARG_NAME})
   add_executable(${target} ${ARG_SOURCES})
   target_link_libraries(${target} PRIVATE attojoule_settings ${ARG_LIBS} GTest::gmock GTest::gtest_main)
   # Paths that a test may need whatever directory it runs in.
