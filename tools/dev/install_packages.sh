@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that Attojoule needs: `build` (default) what it takes to build and run
-# it, `test` what its tests and checks need besides. Asks dpkg first and calls apt-get only for what
-# is missing, so that a second call returns at once.
+# it, `test` what its tests and checks need besides, `train` what making the default model anew takes.
+# Asks dpkg first and calls apt-get only for what is missing, so that a second call returns at once.
 #
-#   tools/dev/install_packages.sh [build] [test]
+#   tools/dev/install_packages.sh [build] [test] [train]
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -14,7 +14,7 @@ wanted=()
 for group in "${groups[@]}"; do
   list="$here/packages-$group.txt"
   if [[ ! -f $list ]]; then
-    echo "install_packages.sh: no package list \"$group\" (known: build, test)" >&2
+    echo "install_packages.sh: no package list \"$group\" (known: build, test, train)" >&2
     exit 2
   fi
   while read -r name _; do
@@ -31,7 +31,7 @@ fi
 missing() {
   local name
   for name in "${wanted[@]}"; do
-    # A package may be here under a versioned name that provides it: only "installed" counts.
+    # Removed packages whose configuration is still here are known to dpkg too: only "installed" counts.
     if [[ $(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null) != installed ]]; then
       echo "$name"
     fi
