@@ -22,3 +22,34 @@ function(attojoule_folder name)
   add_library(attojoule_${name} STATIC ${ARG_SOURCES})
   target_link_libraries(attojoule_${name} PUBLIC attojoule_settings ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
 endfunction()
+
+# attojoule_test(NAME name SOURCES a.cpp… [LIBS lib…] [LABELS unit|physics|stat|property|golden|cli|fuzz|slow…]
+#                [TIMEOUT seconds]): a GoogleTest program; ctest knows each of its cases as name.Suite.Case.
+# LABELS defaults to unit, whose tests together take under a minute.
+include(GoogleTest)
+function(attojoule_test)
+  cmake_parse_arguments(ARG "" "NAME;TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  if(NOT ARG_NAME OR NOT ARG_SOURCES OR ARG_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "attojoule_test: NAME and SOURCES are needed, ${ARG_UNPARSED_ARGUMENTS} not understood")
+  endif()
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS unit)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 600)
+  endif()
+  set(target ${ARG_NAME})
+  add_executable(${target} ${ARG_SOURCES})
+  target_link_libraries(${target} PRIVATE attojoule_settings ${ARG_LIBS} GTest::gmock GTest::gtest_main)
+  # Paths that a test may need whatever directory it runs in.
+  target_compile_definitions(${target} PRIVATE ATTOJOULE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+    ATTOJOULE_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  gtest_discover_tests(${target} TEST_PREFIX ${ARG_NAME}. TEST_LIST ${target}_cases DISCOVERY_TIMEOUT 120
+    PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+  # gtest_discover_tests cannot hand on a property that is a list, such as more than one label: this
+  # file is read by ctest after the one that declares the cases.
+  set(labels_file ${CMAKE_CURRENT_BINARY_DIR}/${target}_labels.cmake)
+  file(WRITE ${labels_file}
+    "if(${target}_cases)\n  set_tests_properties(\${${target}_cases} PROPERTIES LABELS \"${ARG_LABELS}\")\nendif()\n")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${labels_file})
+endfunction()

@@ -1,0 +1,2 @@
+#pragma once
+#include "photonics/receiver.hpp"  // wrong: cycle

@@ -1,0 +1,1 @@
+auto created = std::chrono::system_clock::now();

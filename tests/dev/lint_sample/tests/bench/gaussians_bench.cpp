@@ -1,0 +1,1 @@
+std::normal_distribution<float> what_we_compare_with;

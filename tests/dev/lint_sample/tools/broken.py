@@ -1,0 +1,2 @@
+# wrong-file: python-syntax
+def f(:

@@ -1,0 +1,2 @@
+std::cout << "the program may print";
+std::exit(1);
