@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "data/names.hpp"
 #include "data/paths.hpp"
+#include "photonics/constants.hpp"
 #include "photonics/error.hpp"
 
 namespace attojoule::data {
@@ -52,9 +54,10 @@ void section(const ConfigNode& root, const char* name, Read read_section) {
   node.finish();
 }
 
-constexpr std::array receiver_kinds{std::pair{"ideal", ReceiverKind::ideal},
-                                    std::pair{"charge-integrator", ReceiverKind::charge_integrator},
-                                    std::pair{"transimpedance", ReceiverKind::transimpedance}};
+constexpr std::array<std::pair<const char*, ReceiverKind>, 3> receiver_kinds{
+    {{"ideal", ReceiverKind::ideal},
+     {"charge-integrator", ReceiverKind::charge_integrator},
+     {"transimpedance", ReceiverKind::transimpedance}}};
 
 const char* name_of(ReceiverKind kind) {
   for (const auto& [name, value] : receiver_kinds) {
@@ -74,7 +77,9 @@ void read_detector(const ConfigNode& node, double wavelength_m, photonics::Detec
     double responsivity = 0;
     read(node, "responsivity", Dimension::responsivity, above_zero, responsivity);
     // eta = R h c / (q lambda)
-    constexpr double hc_over_q = 6.62607015e-34 * 299792458.0 / 1.602176634e-19;  // V m, exact SI
+    namespace si = photonics::constants;
+    constexpr double hc_over_q =
+        si::planck_j_s * si::speed_of_light_m_per_s / si::elementary_charge_c;  // V m
     detector.quantum_efficiency = responsivity * hc_over_q / wavelength_m;
     if (detector.quantum_efficiency > 1) {
       node.child("responsivity")

@@ -337,7 +337,7 @@ ResultSummary read_result_summary(const std::filesystem::path& file) {
                            "rng_contract", "model_sha256", "dataset_sha256", "config"}) {
     summary.attributes.emplace_back(name, text_attribute(handle.get(), name));
   }
-  H5Ovisit(
+  H5Ovisit2(
       handle.get(), H5_INDEX_NAME, H5_ITER_INC,
       [](hid_t root, const char* name, const H5O_info_t* info, void* client) -> herr_t {
         if (info->type != H5O_TYPE_DATASET) return 0;

@@ -1,8 +1,7 @@
 #include "network/energy_accountant.hpp"
 
-#include <cmath>
-
 #include "photonics/constants.hpp"
+#include "photonics/link.hpp"
 
 namespace attojoule::network {
 
@@ -42,7 +41,8 @@ EnergyLedger account_energy(const photonics::Device& device, const Program& prog
                             std::span<const ProductNoise> noise,
                             std::span<const ProductRecord> totals, double samples) {
   const double photon_energy =
-      photonics::planck_constant * photonics::speed_of_light / device.laser.wavelength_m;
+      photonics::constants::planck_j_s * photonics::constants::speed_of_light_m_per_s /
+      device.laser.wavelength_m;
   const double transmission = photonics::path_transmission(device.link);
   EnergyLedger ledger;
   const auto& products = program.products();

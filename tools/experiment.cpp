@@ -100,7 +100,7 @@ std::string yaml_list(const std::vector<double>& values) {
   return fmt::format("[{}]", fmt::join(values, ", "));
 }
 
-std::string quoted(const std::filesystem::path& path) {
+std::string yaml_text(const std::filesystem::path& path) {
   std::string text = path.string();
   std::string escaped;
   for (const char c : text) {
@@ -111,8 +111,8 @@ std::string quoted(const std::filesystem::path& path) {
 }
 
 std::string data_to_yaml(const data::DatasetOptions& options, std::int64_t images) {
-  std::string text = fmt::format("{{file: {}", quoted(options.file));
-  if (!options.labels_file.empty()) text += ", labels_file: " + quoted(options.labels_file);
+  std::string text = fmt::format("{{file: {}", yaml_text(options.file));
+  if (!options.labels_file.empty()) text += ", labels_file: " + yaml_text(options.labels_file);
   if (!options.mean.empty()) text += ", mean: " + yaml_list(options.mean);
   if (!options.std.empty()) text += ", std: " + yaml_list(options.std);
   if (options.scale) text += fmt::format(", scale: {}", *options.scale);
@@ -122,7 +122,7 @@ std::string data_to_yaml(const data::DatasetOptions& options, std::int64_t image
 }
 
 std::string resolve(const Experiment& e) {
-  std::string text = fmt::format("model: {}\ndata: {}\n", quoted(e.model), data_to_yaml(e.data, 0));
+  std::string text = fmt::format("model: {}\ndata: {}\n", yaml_text(e.model), data_to_yaml(e.data, 0));
   if (e.range_data) {
     text += fmt::format("range_data: {}\n", data_to_yaml(*e.range_data, e.range_images));
   }
@@ -130,7 +130,7 @@ std::string resolve(const Experiment& e) {
                       to_string(e.encoding));
   if (!e.digital_layers.empty()) {
     text += "digital_layers:\n";
-    for (const auto& name : e.digital_layers) text += fmt::format("  - {}\n", quoted(name));
+    for (const auto& name : e.digital_layers) text += fmt::format("  - {}\n", yaml_text(name));
   }
   text += fmt::format("operating_point: {{photons_per_mac: {}, repetitions: {}}}\n",
                       e.point.photons_per_mac, e.point.repetitions);
@@ -196,7 +196,7 @@ Experiment read_experiment(const ExperimentArguments& arguments) {
     } else {
       node.has("file");
       ConfigNode copy = node;
-      copy.set(fmt::format("file={}", quoted(arguments.data)));
+      copy.set(fmt::format("file={}", yaml_text(arguments.data)));
       e.data = read_data(copy, {});
     }
     if (!node.is_scalar()) node.finish();
