@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Case:
-    """A model and the inputs that it is run on; mean and std override the attributes of the file."""
+    """A model and the inputs that it is run on; mean and std override the file's attributes."""
 
     model: str
     dataset: str  # HDF5 below DATA/datasets, or the stem of a pair of IDX files
@@ -152,7 +152,9 @@ def run(case: Case, model: Path, data: Path, idx: Path, threads: int, out: Path)
         stop = min(start + case.batch, len(inputs.raw))
         feed = {first.name: inputs.batch(start, stop).astype(types[first.type])}
         for argument in free:
-            feed[argument.name] = inputs.others[argument.name][start:stop].astype(types[argument.type])
+            feed[argument.name] = inputs.others[argument.name][start:stop].astype(
+                types[argument.type]
+            )
         outputs.append(session.run(None, feed)[0])
     logits = np.concatenate(outputs)
     argmax = logits.argmax(1).astype(np.int16)

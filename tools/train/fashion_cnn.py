@@ -15,7 +15,8 @@ Writes OUT.onnx (opset 13, float32, dynamic batch N; input `input` N x 1 x 28 x 
 (pixel/255 - mean)/std, output `logits` N x 10) and the log of the run.
 Needs Debian's python3-torch, python3-onnx and dataset-fashion-mnist.
 
-Example: tools/train/fashion_cnn.py --out data/models/fashion_cnn.onnx --log tools/train/fashion_cnn.log
+Example:
+    tools/train/fashion_cnn.py --out data/models/fashion_cnn.onnx --log tools/train/fashion_cnn.log
 """
 
 from __future__ import annotations
@@ -255,7 +256,9 @@ def train(args: argparse.Namespace, log: Log) -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(to_onnx(model, metadata), str(args.out))
     content = args.out.read_bytes()
-    log(f"model: {args.out.name}, {len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()}")
+    log(
+        f"model: {args.out.name}, {len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()}"
+    )
 
 
 def main() -> None:
@@ -266,7 +269,7 @@ def main() -> None:
         "--data",
         type=Path,
         default=Path("/usr/share/datasets/fashion-mnist"),
-        help="folder of the four idx files (default: where Debian's dataset-fashion-mnist puts them)",
+        help="folder of the four idx files (default: where the Debian package puts them)",
     )
     parser.add_argument("--out", type=Path, required=True, help="ONNX file to write")
     parser.add_argument("--log", type=Path, required=True, help="log of the run, overwritten")
@@ -274,7 +277,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="changes the last digits of sums")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--rate", type=float, default=0.1, help="largest rate of the one-cycle schedule")
+    parser.add_argument(
+        "--rate", type=float, default=0.1, help="largest rate of the one-cycle schedule"
+    )
     parser.add_argument("--smoothing", type=float, default=0.0, help="label smoothing")
     args = parser.parse_args()
     with open(args.log, "w", encoding="utf-8") as file:
