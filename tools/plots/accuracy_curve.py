@@ -163,9 +163,15 @@ def plain(value: float, _: object = None) -> str:
     return f"{value:,.0f}".replace(",", "\u2009") if value >= 1 else f"{value:g}"
 
 
-def format_log_axis(axis: object) -> None:
+def format_log_axis(axis: object, decades: float) -> None:
+    """Labels at powers of ten, on a short axis at 2 and 5 times them too."""
+
+    def plain_2_and_5(value: float, _: object = None) -> str:
+        digit = value / 10 ** np.floor(np.log10(value) + 1e-9)
+        return plain(value) if round(digit, 6) in (2, 5) else ""
+
     axis.set_major_formatter(FuncFormatter(plain))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_formatter(FuncFormatter(plain_2_and_5) if decades < 2 else NullFormatter())
 
 
 def draw_clean_lines(axes: Axes, curves: list[Curve]) -> None:
@@ -231,12 +237,16 @@ def draw(curves: list[Curve], references: list[Reference], x: str, title: str | 
     draw_clean_lines(axes, curves)
 
     everything = np.concatenate(shown_x)
-    axes.set_xlim(everything.min() / 1.5, everything.max() * 1.5)
+    # At least a decade, so that a power of ten is on the axis.
+    margin = max(1.5, np.sqrt(12 * everything.min() / everything.max()))
+    limits = everything.min() / margin, everything.max() * margin
+    decades = np.log10(limits[1] / limits[0])
+    axes.set_xlim(limits)
     axes.set_ylim(0, 103)
     axes.set_yticks(range(0, 101, 10))
     axes.grid(True, which="major")
     axes.set_ylabel("accuracy [%]")
-    format_log_axis(axes.xaxis)
+    format_log_axis(axes.xaxis, decades)
     if x == "photons":
         axes.set_xlabel("photons per MAC")
         axes.spines.top.set_visible(False)
@@ -246,7 +256,7 @@ def draw(curves: list[Curve], references: list[Reference], x: str, title: str | 
             first = curves[0]
             top = axes.secondary_xaxis("top", functions=(first.photons_at, first.energy_at))
             top.set_xlabel("photons per MAC", labelpad=7)
-            format_log_axis(top.xaxis)
+            format_log_axis(top.xaxis, decades)
         else:
             note(
                 "no axis of photons per MAC (the results differ in aJ per photon). See --x photons"
