@@ -1,3 +1,5 @@
+include(GoogleTest)
+
 # Compile settings that every target of the project shares, and the one way to declare a folder's
 # library. Warnings are errors; no target is ever built for the building machine's own processor
 # (-march=native): kernels choose their instruction set at run time.
@@ -21,4 +23,18 @@ function(attojoule_folder name)
   cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
   add_library(attojoule_${name} STATIC ${ARG_SOURCES})
   target_link_libraries(attojoule_${name} PUBLIC attojoule_settings ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+endfunction()
+
+# attojoule_test(NAME random_test SOURCES a.cpp LIBS attojoule_photonics LABELS unit stat): a
+# GoogleTest program. Every test case in it is registered with ctest under the given labels
+# (unit, physics, stat, property, golden, cli, fuzz, slow); RapidCheck properties get a fixed seed.
+function(attojoule_test)
+  cmake_parse_arguments(ARG "" "NAME;TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  add_executable(${ARG_NAME} ${ARG_SOURCES})
+  target_link_libraries(${ARG_NAME} PRIVATE attojoule_settings ${ARG_LIBS} GTest::gtest GTest::gtest_main)
+  gtest_discover_tests(${ARG_NAME} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+    ENVIRONMENT "RC_PARAMS=seed=1" DISCOVERY_TIMEOUT 60)
 endfunction()

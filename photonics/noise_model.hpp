@@ -29,11 +29,11 @@ struct OperatingPoint {
 // What the noise of a dot product depends on besides the device. Full scales and ranges are in the
 // units of w and x; 0 = unknown (an error where a law or encoding needs it).
 struct DotProduct {
-  std::int64_t length = 0;      // D, number of multiplications
+  std::int64_t length = 0;       // D, number of multiplications
   double weight_full_scale = 0;  // w_fs = largest |w| that the modulator can encode
   double input_full_scale = 0;   // x_fs
-  double weight_range = 0;       // R_w = max - min of the quantiser (Garg's thermal and weight laws)
-  double input_range = 0;        // R_x
+  double weight_range = 0;  // R_w = max - min of the quantiser (Garg's thermal and weight laws)
+  double input_range = 0;   // R_x
 };
 
 // Coefficients of the variance above, for the average over all repetitions.
@@ -62,7 +62,7 @@ struct PhotonCoefficients {
 
 struct NoiseModel {
   VarianceCoefficients variance;
-  PhotonCoefficients photons;  // incident on the receiver
+  PhotonCoefficients photons;     // incident on the receiver
   double quantum_efficiency = 1;  // detected = incident * quantum_efficiency
   double reads = 1;               // ADC conversions per dot product: chunks * repetitions
   // Garg's weight law: standard deviation of the noise of every single weight, one draw a pass.
