@@ -7,7 +7,7 @@
 namespace attojoule::photonics {
 
 struct Laser {
-  double wavelength_m = 1550e-9;
+  double wavelength_m = 1550e-9;    // in vacuum, > 0; C band
   double wall_plug_efficiency = 1;  // optical power at the facet / electrical power, (0, 1]
   double rin_per_hz = 0;  // one-sided relative intensity noise, white over the integration
 };
@@ -57,5 +57,10 @@ struct Device {
   Receiver receiver;
   Converter adc;
 };
+
+// Throws ConfigError where a value is outside its physical range, where the receiver's kind lacks a
+// value that it needs, or where a value belongs to another kind of receiver and would be ignored.
+// Test: tests/photonics/device_test.cpp.
+void validate(const Device& device);
 
 }  // namespace attojoule::photonics
