@@ -53,14 +53,20 @@ void Squares(const float* x, std::int64_t count, float* out) {
   for (; i < count; ++i) out[i] = x[i] * x[i];
 }
 
-void AddTo(const float* x, std::int64_t count, float* out) {
-  const Floats d;
+template <class Number>
+HWY_INLINE void Accumulate(const Number* x, std::int64_t count, Number* out) {
+  const hn::ScalableTag<Number> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   std::int64_t i = 0;
   for (; i + lanes <= count; i += lanes) {
     hn::StoreU(hn::Add(hn::LoadU(d, x + i), hn::LoadU(d, out + i)), d, out + i);
   }
   for (; i < count; ++i) out[i] += x[i];
+}
+
+void AddFloats(const float* x, std::int64_t count, float* out) { Accumulate(x, count, out); }
+void AddIntegers(const std::int32_t* x, std::int64_t count, std::int32_t* out) {
+  Accumulate(x, count, out);
 }
 
 void SumRowsOfSquares(const float* x, std::int64_t rows, std::int64_t depth, float* sums) {
@@ -113,7 +119,8 @@ namespace attojoule::network {
 HWY_EXPORT(SumRowsOfSquares);
 HWY_EXPORT(SumRowsOfValues);
 HWY_EXPORT(Squares);
-HWY_EXPORT(AddTo);
+HWY_EXPORT(AddFloats);
+HWY_EXPORT(AddIntegers);
 HWY_EXPORT(BinaryRun);
 
 namespace {
@@ -175,6 +182,57 @@ struct LoopNest {
     }
   }
 };
+
+void add_to(const float* x, std::int64_t count, float* out) {
+  HWY_DYNAMIC_DISPATCH(AddFloats)(x, count, out);
+}
+void add_to(const std::int32_t* x, std::int64_t count, std::int32_t* out) {
+  HWY_DYNAMIC_DISPATCH(AddIntegers)(x, count, out);
+}
+
+template <class Number>
+void sum_windows(const Number* map, const WindowGeometry& g, std::int64_t channels, Number* scratch,
+                 Number* out) {
+  // The outputs whose k-th tap lies inside the input, [first, last).
+  const auto inside = [&g](std::size_t axis, std::int64_t k) {
+    const std::int64_t shift = k * g.dilation[axis] - g.pad_begin[axis];
+    const std::int64_t stride = g.stride[axis];
+    const std::int64_t first = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
+    const std::int64_t room = g.input[axis] - 1 - shift;
+    const std::int64_t last = room < 0 ? 0 : std::min(g.output[axis], room / stride + 1);
+    return std::pair{first, last};
+  };
+  const auto rows = static_cast<std::size_t>(g.input[0]);
+  const std::int64_t in_row = g.input[1] * channels;
+  const std::int64_t out_row = g.output[1] * channels;
+  std::fill_n(scratch, rows * static_cast<std::size_t>(out_row), Number{0});
+  for (std::int64_t y = 0; y < g.input[0]; ++y) {
+    for (std::int64_t k = 0; k < g.kernel[1]; ++k) {
+      const auto [first, last] = inside(1, k);
+      if (first >= last) continue;
+      const Number* from = map + y * in_row +
+                          (first * g.stride[1] + k * g.dilation[1] - g.pad_begin[1]) * channels;
+      Number* to = scratch + y * out_row + first * channels;
+      if (g.stride[1] == 1) {
+        add_to(from, (last - first) * channels, to);
+      } else if (channels == 1) {
+        for (std::int64_t i = 0; i < last - first; ++i) to[i] += from[i * g.stride[1]];
+      } else {
+        for (std::int64_t i = 0; i < last - first; ++i) {
+          add_to(from + i * g.stride[1] * channels, channels, to + i * channels);
+        }
+      }
+    }
+  }
+  std::fill_n(out, static_cast<std::size_t>(g.output[0] * out_row), Number{0});
+  for (std::int64_t k = 0; k < g.kernel[0]; ++k) {
+    const auto [first, last] = inside(0, k);
+    for (std::int64_t oy = first; oy < last; ++oy) {
+      const std::int64_t y = oy * g.stride[0] + k * g.dilation[0] - g.pad_begin[0];
+      add_to(scratch + y * out_row, out_row, out + oy * out_row);
+    }
+  }
+}
 
 bool is_empty(const Shape& shape) {
   return std::find(shape.begin(), shape.end(), 0) != shape.end();
@@ -254,48 +312,14 @@ void sum_of_values(const float* x, std::int64_t positions, std::int64_t groups, 
   }
 }
 
-void window_sum(const float* map, const WindowGeometry& g, std::int64_t channels, float* scratch,
-                float* out) {
-  // The outputs whose k-th tap lies inside the input, [first, last).
-  const auto inside = [&g](std::size_t axis, std::int64_t k) {
-    const std::int64_t shift = k * g.dilation[axis] - g.pad_begin[axis];
-    const std::int64_t stride = g.stride[axis];
-    const std::int64_t first = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
-    const std::int64_t room = g.input[axis] - 1 - shift;
-    const std::int64_t last = room < 0 ? 0 : std::min(g.output[axis], room / stride + 1);
-    return std::pair{first, last};
-  };
-  const auto rows = static_cast<std::size_t>(g.input[0]);
-  const std::int64_t in_row = g.input[1] * channels;
-  const std::int64_t out_row = g.output[1] * channels;
-  std::fill_n(scratch, rows * static_cast<std::size_t>(out_row), 0.0f);
-  for (std::int64_t y = 0; y < g.input[0]; ++y) {
-    for (std::int64_t k = 0; k < g.kernel[1]; ++k) {
-      const auto [first, last] = inside(1, k);
-      if (first >= last) continue;
-      const float* from = map + y * in_row +
-                          (first * g.stride[1] + k * g.dilation[1] - g.pad_begin[1]) * channels;
-      float* to = scratch + y * out_row + first * channels;
-      if (g.stride[1] == 1) {
-        HWY_DYNAMIC_DISPATCH(AddTo)(from, (last - first) * channels, to);
-      } else if (channels == 1) {
-        for (std::int64_t i = 0; i < last - first; ++i) to[i] += from[i * g.stride[1]];
-      } else {
-        for (std::int64_t i = 0; i < last - first; ++i) {
-          HWY_DYNAMIC_DISPATCH(AddTo)
-          (from + i * g.stride[1] * channels, channels, to + i * channels);
-        }
-      }
-    }
-  }
-  std::fill_n(out, static_cast<std::size_t>(g.output[0] * out_row), 0.0f);
-  for (std::int64_t k = 0; k < g.kernel[0]; ++k) {
-    const auto [first, last] = inside(0, k);
-    for (std::int64_t oy = first; oy < last; ++oy) {
-      const std::int64_t y = oy * g.stride[0] + k * g.dilation[0] - g.pad_begin[0];
-      HWY_DYNAMIC_DISPATCH(AddTo)(scratch + y * out_row, out_row, out + oy * out_row);
-    }
-  }
+void window_sum(const float* map, const WindowGeometry& geometry, std::int64_t channels,
+                float* scratch, float* out) {
+  sum_windows(map, geometry, channels, scratch, out);
+}
+
+void window_sum(const std::int32_t* map, const WindowGeometry& geometry, std::int64_t channels,
+                std::int32_t* scratch, std::int32_t* out) {
+  sum_windows(map, geometry, channels, scratch, out);
 }
 
 }  // namespace attojoule::network

@@ -31,5 +31,7 @@ void sum_of_values(const float* x, std::int64_t positions, std::int64_t groups, 
 // channels values.
 void window_sum(const float* map, const WindowGeometry& geometry, std::int64_t channels,
                 float* scratch, float* out);
+void window_sum(const std::int32_t* map, const WindowGeometry& geometry, std::int64_t channels,
+                std::int32_t* scratch, std::int32_t* out);
 
 }  // namespace attojoule::network

@@ -50,6 +50,19 @@ bool same_layout(const Shape& shape, const Shape& a, const Shape& b) {
   return true;
 }
 
+// Products of unsigned by signed bytes are exact only where the processor sums them in 32 bits; older
+// instructions saturate at 16.
+bool has_exact_byte_products() {
+  using dnnl::cpu_isa;
+  switch (dnnl::get_effective_cpu_isa()) {
+    case cpu_isa::avx512_core_vnni:
+    case cpu_isa::avx512_core_bf16:
+    case cpu_isa::avx512_core_amx:
+    case cpu_isa::avx2_vnni: return true;
+    default: return false;
+  }
+}
+
 class Lowering {
  public:
   Lowering(Graph graph, const ProgramOptions& options, Program::State& state)
@@ -228,6 +241,70 @@ class Lowering {
     for (const auto& argument : call.arguments) use(argument.place);
   }
 
+  // ---- quantised operands ----
+
+  bool quantises_weights() const { return options_.quantisation.weight_bits > 0; }
+  bool quantises_inputs() const { return options_.quantisation.activation_bits > 0; }
+
+  Quantiser input_quantiser(std::size_t product) const {
+    const auto& quantisation = options_.quantisation;
+    if (quantisation.ranges.size() != state_.products.size()) {
+      throw ConfigError(fmt::format("quantisation: ranges of {} products for a network of {}. "
+                                    "Calibrate them on range_data.",
+                                    quantisation.ranges.size(), state_.products.size()));
+    }
+    const InputRange& range = quantisation.ranges[product];
+    return make_quantiser(range.low, range.high, quantisation.activation_bits);
+  }
+
+  bool runs_in_integers(const MatrixProduct& product) const {
+    const auto& quantisation = options_.quantisation;
+    return quantises_weights() && quantises_inputs() && quantisation.integer_arithmetic &&
+           !options_.keep_weights && quantisation.weight_bits <= 8 &&
+           quantisation.activation_bits <= 8 && product.dot_length <= longest_integer_product &&
+           has_exact_byte_products();
+  }
+
+  // The view's values as its quantiser represents them, in float.
+  View fake_quantised(const View& input, const Quantiser& quantiser) {
+    View output{new_buffer(element_count(input.shape)), input.shape, input.strides};
+    add_step(std::make_unique<FakeQuantiseStep>(quantiser, input.place, output.place,
+                                                element_count(input.shape)),
+             {input.place, output.place});
+    return output;
+  }
+
+  // Turns a product's step into one of integer sums: codes of the inputs, and the constants of the
+  // outputs.
+  void make_integer(ProductStep::Layout& layout, const View& input, const WindowGeometry& window,
+                    const QuantisedWeights& weights) {
+    layout.integer = true;
+    layout.quantiser = input_quantiser(layout.product);
+    const std::int64_t padded = (window.input[0] + window.pad_begin[0] + window.pad_end[0]) *
+                                (window.input[1] + window.pad_begin[1] + window.pad_end[1]) *
+                                window.channels;
+    layout.codes = new_buffer((layout.batch * padded + 3) / 4);
+    add_step(std::make_unique<QuantiseStep>(layout.quantiser, window, layout.batch, input.place,
+                                            layout.codes),
+             {input.place, layout.codes});
+    std::vector<float> scale;
+    auto shift = std::make_unique<std::vector<std::int32_t>>();
+    auto zero = std::make_unique<std::vector<std::int32_t>>();
+    for (std::size_t c = 0; c < weights.scale.size(); ++c) {
+      // sum (w - z_w)(x - z_x) = sum w x - z_x sum w - z_w sum (x - z_x)
+      scale.push_back(weights.scale[c] * layout.quantiser.scale);
+      shift->push_back(layout.quantiser.zero_point * weights.code_sum[c]);
+      zero->push_back(weights.zero_point[c]);
+    }
+    const bool zeros = std::any_of(zero->begin(), zero->end(), [](auto z) { return z != 0; });
+    layout.scale = constant_place(std::move(scale)).constant;
+    layout.shift = shift->data();
+    state_.integer_constants.push_back(std::move(shift));
+    if (zeros) layout.weight_zero = zero->data();
+    state_.integer_constants.push_back(std::move(zero));
+    ++state_.integer_products;
+  }
+
   // ---- products ----
 
   bool is_product(const Node& node) const {
@@ -379,14 +456,14 @@ class Lowering {
 
   // Puts weights where a primitive wants them; both primitives of a product share one copy if they
   // want the same.
-  memory program_weights(std::size_t product, const std::vector<float>& weights,
-                         const memory::desc& plain, const memory::desc& wanted) {
+  memory program_weights(std::size_t product, const void* weights, const memory::desc& plain,
+                         const memory::desc& wanted) {
     auto& held = state_.weights[product];
     for (const memory& target : held.targets) {
       if (target.get_desc() == wanted) return target;
     }
     memory target(wanted, state_.engine);
-    memory source(plain, state_.engine, const_cast<float*>(weights.data()));
+    memory source(plain, state_.engine, const_cast<void*>(weights));
     dnnl::stream stream(state_.engine);
     dnnl::reorder(source, target).execute(stream, source, target);
     stream.wait();
@@ -460,43 +537,150 @@ class Lowering {
     define(graph_->nodes[static_cast<std::size_t>(fusion.last)].outputs[0], output);
   }
 
+  // The weights of a static product as they run: as given, scaled, or quantised.
+  struct PreparedWeights {
+    const std::vector<float>* values = nullptr;
+    QuantisedWeights quantised;
+    std::vector<float> scaled;
+  };
+
+  void prepare_weights(PreparedWeights& prepared, const std::vector<float>& given, double factor,
+                       MatrixProduct& product, std::int64_t channel_stride,
+                       std::int64_t depth_stride) const {
+    prepared.values = &given;
+    if (factor != 1) {
+      prepared.scaled = given;
+      for (float& value : prepared.scaled) value = static_cast<float>(value * factor);
+      prepared.values = &prepared.scaled;
+    }
+    if (quantises_weights()) {
+      prepared.quantised =
+          quantise_weights(*prepared.values, options_.quantisation.weight_bits, product.channels,
+                           product.dot_length, channel_stride, depth_stride);
+      prepared.values = &prepared.quantised.values;
+    }
+    describe_weights(product, *prepared.values, channel_stride, depth_stride);
+  }
+
+  // The input of a static product that is not integer: as it is, or as its quantiser represents it.
+  View product_input(const View& input, std::size_t product) {
+    return quantises_inputs() ? fake_quantised(input, input_quantiser(product)) : input;
+  }
+
+  // Adds the primitives and the step of a static product. `primitive(clean)` makes a primitive's
+  // call; integer products have one for both uses.
+  template <class MakeCall>
+  void finish_static(ProductStep::Layout& layout, const Epilogue& epilogue, MakeCall make_call) {
+    const PrimitiveCall* clean = layout.integer ? nullptr : make_call(true);
+    const PrimitiveCall* raw = make_call(false);
+    if (clean != nullptr) use_arguments(*clean);
+    use_arguments(*raw);
+    add_step(std::make_unique<ProductStep>(layout, epilogue, clean, raw),
+             {layout.input, layout.raw, layout.output, layout.map, layout.scratch, layout.norms,
+              layout.channel_norms, layout.codes, layout.squares, layout.square_map,
+              layout.channel_squares});
+  }
+
+  // Room for the norms of a product's inputs.
+  void add_norm_buffers(ProductStep::Layout& layout) {
+    const std::int64_t positions = layout.positions * layout.groups;
+    const bool expanded = layout.groups != 1 && layout.groups != layout.channels;
+    layout.norms = new_buffer(positions);
+    if (expanded) layout.channel_norms = new_buffer(layout.positions * layout.channels);
+    if (layout.windowed) {
+      const WindowGeometry& g = layout.window;
+      layout.map = new_buffer(g.input[0] * g.input[1] * layout.groups);
+      layout.scratch = new_buffer(g.input[0] * g.output[1] * layout.groups);
+      if (layout.integer) layout.square_map = new_buffer(g.input[0] * g.input[1] * layout.groups);
+    }
+    if (layout.integer) {
+      layout.squares = new_buffer(positions);
+      if (expanded) layout.channel_squares = new_buffer(layout.positions * layout.channels);
+    }
+  }
+
+  void set_bias(Epilogue& epilogue, const Tensor* constant, std::int64_t channels, double factor) {
+    std::vector<float> bias = channel_bias(constant, channels, factor);
+    if (!bias.empty()) epilogue.bias = constant_place(std::move(bias));
+  }
+
   void lower_conv(int node_index, const Node& node, const Fusion& fusion) {
     const OperatorCall call(*graph_, node);
-    const Tensor& weights = *graph_->constant(node.inputs[1]);
-    const Shape& weight_shape = weights.shape;
-    const std::vector<std::int64_t> kernel(weight_shape.begin() + 2, weight_shape.end());
-    const WindowGeometry g = window_geometry(call, kernel);
+    const Tensor& given = *graph_->constant(node.inputs[1]);
+    const std::vector<std::int64_t> kernel(given.shape.begin() + 2, given.shape.end());
+    WindowGeometry g = window_geometry(call, kernel);
     const std::int64_t batch = call.shape(0)[0];
     const std::int64_t groups = call.integer("group", 1);
-    const std::int64_t channels = weight_shape[0];
-    const std::int64_t depth = weight_shape[1];
+    const std::int64_t channels = given.shape[0];
+    const std::int64_t depth = given.shape[1];
+    const std::size_t id = product_index_.at(node_index);
 
-    MatrixProduct& product = product_of(node_index);
+    MatrixProduct& product = state_.products[id];
     product.kind = groups == 1 ? ProductKind::conv
                                : (depth == 1 ? ProductKind::depthwise : ProductKind::grouped);
     product.positions = batch * g.positions();
     product.channels = channels;
     product.groups = groups;
     product.dot_length = depth * g.kernel[0] * g.kernel[1];
-    describe_weights(product, weights.reals, product.dot_length, 1);
+    PreparedWeights weights;
+    prepare_weights(weights, given.reals, 1.0, product, product.dot_length, 1);
+    const bool integer = runs_in_integers(product);
 
-    const View input = dense(node.inputs[0], true);
+    View input = dense(node.inputs[0], true);
+    if (!integer) input = product_input(input, id);
     const Shape out_shape = graph_->value(node.outputs[0]).shape;
     Epilogue epilogue;
     const View output = product_output(fusion, out_shape, true, input.place, epilogue);
+    const Tensor* bias = nullptr;
+    if (call.has_input(2)) {
+      bias = graph_->constant(node.inputs[2]);
+      if (bias == nullptr) fail(node, "a computed bias", "Export with constant biases");
+    } else if (fusion.bias != no_value) {
+      bias = graph_->constant(fusion.bias);
+    }
+    set_bias(epilogue, bias, channels, 1.0);
 
-    const memory::dims src_dims{batch, g.channels, g.input[0], g.input[1]};
-    const memory::dims dst_dims{batch, channels, g.output[0], g.output[1]};
-    const memory::dims weight_dims =
-        groups == 1 ? memory::dims{channels, depth, g.kernel[0], g.kernel[1]}
-                    : memory::dims{groups, channels / groups, depth, g.kernel[0], g.kernel[1]};
-    const auto f32 = memory::data_type::f32;
+    ProductStep::Layout layout;
+    layout.product = id;
+    layout.batch = batch;
+    layout.positions = product.positions;
+    layout.channels = channels;
+    layout.groups = groups;
+    layout.depth = depth;
+    layout.input = input.place;
+    layout.input_count = element_count(input.shape);
+    layout.output = output.place;
+    layout.what = node.name;
+    if (integer) {
+      // The codes carry the padding, since the code of 0 need not be 0.
+      for (const std::size_t axis : {0, 1}) {
+        const std::int64_t reach = (g.output[axis] - 1) * g.stride[axis] +
+                                   (g.kernel[axis] - 1) * g.dilation[axis] + 1;
+        g.pad_end[axis] = std::max<std::int64_t>(0, reach - g.input[axis] - g.pad_begin[axis]);
+      }
+      make_integer(layout, input, g, weights.quantised);
+      for (const std::size_t axis : {0, 1}) {
+        g.input[axis] += g.pad_begin[axis] + g.pad_end[axis];
+        g.pad_begin[axis] = g.pad_end[axis] = 0;
+      }
+    }
+    layout.window = g;
+    layout.windowed = g.kernel[0] * g.kernel[1] > 1 || g.stride[0] * g.stride[1] > 1 ||
+                      g.positions() != g.input[0] * g.input[1];
+    layout.raw = epilogue.residual ? new_buffer(element_count(out_shape)) : output.place;
+    add_norm_buffers(layout);
+    keep_weights(id, *weights.values, conv_weights(groups, channels, depth, g, memory::data_type::f32),
+                 channels, product.dot_length, 1);
+
+    const auto src_type = integer ? memory::data_type::u8 : memory::data_type::f32;
+    const auto weight_type = integer ? memory::data_type::s8 : memory::data_type::f32;
+    const auto dst_type = integer ? memory::data_type::s32 : memory::data_type::f32;
     using tag = memory::format_tag;
-    const memory::desc src(src_dims, f32, tag::nhwc);
-    const memory::desc dst(dst_dims, f32, tag::nhwc);
-    const memory::desc plain(weight_dims, f32, groups == 1 ? tag::oihw : tag::goihw);
-    const memory::desc any_weights(weight_dims, f32, tag::any);
-    const memory::desc bias_desc({channels}, f32, tag::a);
+    const memory::desc src({batch, g.channels, g.input[0], g.input[1]}, src_type, tag::nhwc);
+    const memory::desc dst({batch, channels, g.output[0], g.output[1]}, dst_type, tag::nhwc);
+    const memory::desc plain = conv_weights(groups, channels, depth, g, weight_type);
+    const memory::desc any_weights(plain.dims(), weight_type, tag::any);
+    const memory::desc bias_desc({channels}, memory::data_type::f32, tag::a);
     const memory::dims strides{g.stride[0], g.stride[1]};
     const memory::dims dilates{g.dilation[0] - 1, g.dilation[1] - 1};
     // oneDNN takes the padding that the output's extent implies.
@@ -506,21 +690,9 @@ class Lowering {
     };
     const memory::dims pad_begin{g.pad_begin[0], g.pad_begin[1]};
     const memory::dims pad_end{end(0), end(1)};
-
-    const Tensor* bias_constant = nullptr;
-    if (call.has_input(2)) {
-      bias_constant = graph_->constant(node.inputs[2]);
-      if (bias_constant == nullptr) fail(node, "a computed bias", "Export with constant biases");
-    } else if (fusion.bias != no_value) {
-      bias_constant = graph_->constant(fusion.bias);
-    }
-    std::vector<float> bias = channel_bias(bias_constant, channels, 1.0);
-    if (!bias.empty()) epilogue.bias = constant_place(std::move(bias));
-
-    const auto make = [&](bool clean) {
-      const auto attr = attributes(clean ? clean_post_ops(epilogue) : dnnl::post_ops());
-      const bool with_bias = clean && epilogue.bias.exists();
+    finish_static(layout, epilogue, [&](bool clean) {
       using Convolution = dnnl::convolution_forward;
+      const bool with_bias = clean && epilogue.bias.exists();
       const auto kind = dnnl::prop_kind::forward_inference;
       const auto algorithm = dnnl::algorithm::convolution_direct;
       const auto desc = with_bias
@@ -528,61 +700,38 @@ class Lowering {
                                                 strides, dilates, pad_begin, pad_end)
                             : Convolution::desc(kind, algorithm, src, any_weights, dst, strides,
                                                 dilates, pad_begin, pad_end);
-      return Convolution::primitive_desc(desc, attr, state_.engine);
-    };
-    const std::size_t id = product_index_.at(node_index);
-    const Place raw = epilogue.residual ? new_buffer(element_count(out_shape)) : output.place;
-    const auto add = [&](bool clean) {
-      const auto pd = make(clean);
-      std::vector<PrimitiveCall::Argument> arguments{
-          {DNNL_ARG_SRC, src, input.place}, {DNNL_ARG_DST, dst, clean ? output.place : raw}};
-      if (clean && epilogue.bias.exists()) {
-        arguments.push_back({DNNL_ARG_BIAS, bias_desc, epilogue.bias});
-      }
-      PrimitiveCall* result =
-          add_call(dnnl::convolution_forward(pd), std::move(arguments), pd.scratchpad_desc());
-      result->shared.emplace_back(
-          DNNL_ARG_WEIGHTS, program_weights(id, weights.reals, plain, pd.weights_desc()));
-      return result;
-    };
-    const PrimitiveCall* clean = add(true);
-    const PrimitiveCall* noisy = add(false);
-    keep_weights(id, weights.reals, plain, channels, product.dot_length, 1);
-
-    ProductStep::Layout layout;
-    layout.product = id;
-    layout.batch = batch;
-    layout.positions = product.positions;
-    layout.channels = channels;
-    layout.groups = groups;
-    layout.depth = depth;
-    layout.window = g;
-    layout.windowed = g.kernel[0] * g.kernel[1] > 1 || g.stride[0] * g.stride[1] > 1 ||
-                      g.positions() != g.input[0] * g.input[1];
-    layout.input = input.place;
-    layout.input_count = element_count(input.shape);
-    layout.raw = raw;
-    layout.output = output.place;
-    if (layout.windowed) {
-      layout.map = new_buffer(g.input[0] * g.input[1] * groups);
-      layout.scratch = new_buffer(g.input[0] * g.output[1] * groups);
-    }
-    layout.norms = new_buffer(product.positions * groups);
-    if (groups != 1 && groups != channels) {
-      layout.channel_norms = new_buffer(product.positions * channels);
-    }
-    layout.what = node.name;
-    finish_static(layout, epilogue, clean, noisy);
+      const Convolution::primitive_desc pd(
+          desc, attributes(clean ? clean_post_ops(epilogue) : dnnl::post_ops()), state_.engine);
+      return add_product_call(Convolution(pd), pd, layout, epilogue, clean, with_bias, bias_desc,
+                              weights, plain);
+    });
     finish_product(fusion, output, out_shape);
   }
 
-  void finish_static(const ProductStep::Layout& layout, const Epilogue& epilogue,
-                     const PrimitiveCall* clean, const PrimitiveCall* noisy) {
-    use_arguments(*clean);
-    use_arguments(*noisy);
-    add_step(std::make_unique<ProductStep>(layout, epilogue, clean, noisy),
-             {layout.input, layout.raw, layout.output, layout.map, layout.scratch, layout.norms,
-              layout.channel_norms});
+  static memory::desc conv_weights(std::int64_t groups, std::int64_t channels, std::int64_t depth,
+                                   const WindowGeometry& g, memory::data_type type) {
+    return groups == 1
+               ? memory::desc({channels, depth, g.kernel[0], g.kernel[1]}, type,
+                              memory::format_tag::oihw)
+               : memory::desc({groups, channels / groups, depth, g.kernel[0], g.kernel[1]}, type,
+                              memory::format_tag::goihw);
+  }
+
+  template <class PrimitiveDesc>
+  PrimitiveCall* add_product_call(dnnl::primitive primitive, const PrimitiveDesc& pd,
+                                  const ProductStep::Layout& layout, const Epilogue& epilogue,
+                                  bool clean, bool with_bias, const memory::desc& bias_desc,
+                                  const PreparedWeights& weights, const memory::desc& plain) {
+    std::vector<PrimitiveCall::Argument> arguments{
+        {DNNL_ARG_SRC, pd.src_desc(), layout.integer ? layout.codes : layout.input},
+        {DNNL_ARG_DST, pd.dst_desc(), clean ? layout.output : layout.raw}};
+    if (with_bias) arguments.push_back({DNNL_ARG_BIAS, bias_desc, epilogue.bias});
+    PrimitiveCall* call = add_call(std::move(primitive), std::move(arguments), pd.scratchpad_desc());
+    const void* values = layout.integer ? static_cast<const void*>(weights.quantised.codes.data())
+                                        : static_cast<const void*>(weights.values->data());
+    call->shared.emplace_back(DNNL_ARG_WEIGHTS,
+                              program_weights(layout.product, values, plain, pd.weights_desc()));
+    return call;
   }
 
   void keep_weights(std::size_t product, const std::vector<float>& weights,
@@ -604,70 +753,38 @@ class Lowering {
     const Tensor& given = *graph_->constant(node.inputs[1]);
     const std::int64_t depth = given.shape[transposed ? 1 : 0];
     const std::int64_t channels = given.shape[transposed ? 0 : 1];
-    const double alpha = gemm ? call.real("alpha", 1) : 1.0;
-    std::vector<float> scaled;
-    if (alpha != 1) {
-      scaled = given.reals;
-      for (float& value : scaled) value = static_cast<float>(value * alpha);
-    }
-    const std::vector<float>& weights = alpha != 1 ? scaled : given.reals;
     const std::int64_t channel_stride = transposed ? depth : 1;
     const std::int64_t depth_stride = transposed ? 1 : channels;
+    const std::size_t id = product_index_.at(node_index);
 
-    const View input = dense(node.inputs[0], false);
+    View input = dense(node.inputs[0], false);
     const std::int64_t rows = depth == 0 ? 0 : element_count(input.shape) / depth;
-    MatrixProduct& product = product_of(node_index);
+    MatrixProduct& product = state_.products[id];
     product.kind = ProductKind::dense;
     product.positions = rows;
     product.channels = channels;
     product.dot_length = depth;
-    describe_weights(product, weights, channel_stride, depth_stride);
+    PreparedWeights weights;
+    prepare_weights(weights, given.reals, gemm ? call.real("alpha", 1) : 1.0, product,
+                    channel_stride, depth_stride);
+    const bool integer = runs_in_integers(product);
+    if (!integer) input = product_input(input, id);
 
     const Shape out_shape = graph_->value(node.outputs[0]).shape;
     Epilogue epilogue;
     const View output = product_output(fusion, out_shape, false, input.place, epilogue);
-
-    const Tensor* bias_constant = nullptr;
+    const Tensor* bias = nullptr;
     double factor = 1;
     if (call.has_input(2)) {
-      bias_constant = graph_->constant(node.inputs[2]);
+      bias = graph_->constant(node.inputs[2]);
       factor = call.real("beta", 1);
       if (!is_channel_vector(node.inputs[2], out_shape, false)) {
         fail(node, "a bias that is not one constant per output", "Add it with an Add node");
       }
     } else if (fusion.bias != no_value) {
-      bias_constant = graph_->constant(fusion.bias);
+      bias = graph_->constant(fusion.bias);
     }
-    std::vector<float> bias = channel_bias(bias_constant, channels, factor);
-    if (!bias.empty()) epilogue.bias = constant_place(std::move(bias));
-
-    const auto f32 = memory::data_type::f32;
-    using tag = memory::format_tag;
-    const memory::desc src({rows, depth}, f32, tag::ab);
-    const memory::desc dst({rows, channels}, f32, tag::ab);
-    const memory::desc plain({depth, channels}, f32, transposed ? tag::ba : tag::ab);
-    const memory::desc any_weights({depth, channels}, f32, tag::any);
-    const memory::desc bias_desc({1, channels}, f32, tag::ab);
-    const std::size_t id = product_index_.at(node_index);
-    const Place raw = epilogue.residual ? new_buffer(element_count(out_shape)) : output.place;
-    const auto add = [&](bool clean) {
-      const bool with_bias = clean && epilogue.bias.exists();
-      const auto desc = with_bias ? dnnl::matmul::desc(src, any_weights, bias_desc, dst)
-                                  : dnnl::matmul::desc(src, any_weights, dst);
-      const dnnl::matmul::primitive_desc pd(
-          desc, attributes(clean ? clean_post_ops(epilogue) : dnnl::post_ops()), state_.engine);
-      std::vector<PrimitiveCall::Argument> arguments{
-          {DNNL_ARG_SRC, src, input.place}, {DNNL_ARG_DST, dst, clean ? output.place : raw}};
-      if (with_bias) arguments.push_back({DNNL_ARG_BIAS, bias_desc, epilogue.bias});
-      PrimitiveCall* result =
-          add_call(dnnl::matmul(pd), std::move(arguments), pd.scratchpad_desc());
-      result->shared.emplace_back(DNNL_ARG_WEIGHTS,
-                                  program_weights(id, weights, plain, pd.weights_desc()));
-      return result;
-    };
-    const PrimitiveCall* clean = add(true);
-    const PrimitiveCall* noisy = add(false);
-    keep_weights(id, weights, plain, channels, channel_stride, depth_stride);
+    set_bias(epilogue, bias, channels, factor);
 
     ProductStep::Layout layout;
     layout.product = id;
@@ -676,11 +793,39 @@ class Lowering {
     layout.depth = depth;
     layout.input = input.place;
     layout.input_count = rows * depth;
-    layout.raw = raw;
     layout.output = output.place;
-    layout.norms = new_buffer(rows);
     layout.what = node.name;
-    finish_static(layout, epilogue, clean, noisy);
+    if (integer) {
+      WindowGeometry rows_as_image;
+      rows_as_image.channels = depth;
+      rows_as_image.input = {1, rows};
+      make_integer(layout, input, rows_as_image, weights.quantised);
+    }
+    layout.raw = epilogue.residual ? new_buffer(element_count(out_shape)) : output.place;
+    add_norm_buffers(layout);
+
+    const auto src_type = integer ? memory::data_type::u8 : memory::data_type::f32;
+    const auto weight_type = integer ? memory::data_type::s8 : memory::data_type::f32;
+    const auto dst_type = integer ? memory::data_type::s32 : memory::data_type::f32;
+    using tag = memory::format_tag;
+    const auto plain_tag = transposed ? tag::ba : tag::ab;
+    const memory::desc src({rows, depth}, src_type, tag::ab);
+    const memory::desc dst({rows, channels}, dst_type, tag::ab);
+    const memory::desc plain({depth, channels}, weight_type, plain_tag);
+    const memory::desc any_weights({depth, channels}, weight_type, tag::any);
+    const memory::desc bias_desc({1, channels}, memory::data_type::f32, tag::ab);
+    keep_weights(id, *weights.values,
+                 memory::desc({depth, channels}, memory::data_type::f32, plain_tag), channels,
+                 channel_stride, depth_stride);
+    finish_static(layout, epilogue, [&](bool clean) {
+      const bool with_bias = clean && epilogue.bias.exists();
+      const auto desc = with_bias ? dnnl::matmul::desc(src, any_weights, bias_desc, dst)
+                                  : dnnl::matmul::desc(src, any_weights, dst);
+      const dnnl::matmul::primitive_desc pd(
+          desc, attributes(clean ? clean_post_ops(epilogue) : dnnl::post_ops()), state_.engine);
+      return add_product_call(dnnl::matmul(pd), pd, layout, epilogue, clean, with_bias, bias_desc,
+                              weights, plain);
+    });
     finish_product(fusion, output, out_shape);
   }
 
@@ -738,8 +883,17 @@ class Lowering {
     const OperatorCall call(*graph_, node);
     const Shape outer = broadcast_shape(call, Shape(a.shape.begin(), a.shape.end() - 2),
                                         Shape(b.shape.begin(), b.shape.end() - 2));
-    const View x = as_matrices(a, outer, true);
-    const View w = as_matrices(b, outer, false);
+    View x = as_matrices(a, outer, true);
+    View w = as_matrices(b, outer, false);
+    if (quantises_inputs()) {
+      const std::size_t id = product_index_.at(node_index);
+      const double reach = options_.quantisation.ranges[id].weight_absolute_maximum;
+      x = fake_quantised(x, input_quantiser(id));
+      if (w.place.buffer < 0 || w.strides[0] != w.shape[1] * w.shape[2]) {
+        w = as_matrices(b, outer, true);
+      }
+      w = fake_quantised(w, make_quantiser(-reach, reach, options_.quantisation.activation_bits));
+    }
     const std::int64_t batch = x.shape[0];
     const std::int64_t rows = x.shape[1];
     const std::int64_t depth = x.shape[2];

@@ -14,78 +14,159 @@ namespace attojoule::network {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Part of one row: channels [first, first + count) of the row `position`. `z` starts at `first`.
-template <class Tag, bool offset, bool single_norm, bool ready>
-HWY_INLINE std::int64_t Run(Tag d, const NoisePass& pass, std::int64_t position,
-                            std::int64_t first, std::int64_t count, std::int64_t i,
-                            const float* z) {
+enum class Error {
+  none,
+  ready,    // the tile holds errors
+  product,  // the tile holds normal numbers; variance = slope * norm
+  factored,  // likewise; sigma = deviation_slope * sqrt(norm), one norm for the row
+  general,  // likewise; variance with offset and signal terms
+};
+
+// A stretch of one row: channels [first, first + count) of row `position`. `y` and `tile` belong to
+// the stretch's first element.
+struct Stretch {
+  std::int64_t position, first, count;
+  const float* y;
+  const float* tile;
+};
+
+template <Error error, bool single_norm, bool bias, bool residual, class Tag>
+HWY_INLINE std::int64_t Run(Tag d, const NoisePass& pass, const Stretch& s, std::int64_t i) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const std::int64_t base = position * pass.channels + first;
-  const float* norms = ready ? nullptr : pass.norms + position * (single_norm ? 1 : pass.channels);
-  const auto norm = hn::Set(d, single_norm && !ready ? norms[0] : 0.0f);
+  const std::int64_t base = s.position * pass.channels + s.first;
+  constexpr bool noisy =
+      error == Error::product || error == Error::factored || error == Error::general;
+  float norm = noisy && single_norm ? pass.norms[s.position] : 0.0f;
+  if constexpr (error == Error::factored) norm = std::sqrt(norm);
+  const auto norms = hn::Set(d, norm);
   const auto low = hn::Set(d, pass.low);
   const auto high = hn::Set(d, pass.high);
-  for (; i + lanes <= count; i += lanes) {
-    const auto y = hn::LoadU(d, pass.accumulator + base + i);
+  for (; i + lanes <= s.count; i += lanes) {
+    const auto y = hn::LoadU(d, s.y + i);
     auto value = y;
-    if constexpr (ready) {
-      value = hn::Add(y, hn::LoadU(d, z + i));
-    } else {
-      const auto slope = hn::LoadU(d, pass.variance_slope + first + i);
-      const auto p = single_norm ? norm : hn::LoadU(d, norms + first + i);
-      auto variance = hn::Mul(slope, p);
-      if constexpr (offset) {
-        variance = hn::Add(variance, hn::LoadU(d, pass.variance_offset + first + i));
-        const auto signal = hn::LoadU(d, pass.signal + first + i);
+    if constexpr (error == Error::ready) {
+      value = hn::Add(y, hn::LoadU(d, s.tile + i));
+    } else if constexpr (error == Error::factored) {
+      const auto sigma = hn::Mul(hn::LoadU(d, pass.deviation_slope + s.first + i), norms);
+      value = hn::MulAdd(sigma, hn::LoadU(d, s.tile + i), y);
+    } else if constexpr (noisy) {
+      const auto slope = hn::LoadU(d, pass.variance_slope + s.first + i);
+      auto variance =
+          hn::Mul(slope, single_norm ? norms : hn::LoadU(d, pass.norms + base + i));
+      if constexpr (error == Error::general) {
+        variance = hn::Add(variance, hn::LoadU(d, pass.variance_offset + s.first + i));
+        const auto signal = hn::LoadU(d, pass.signal + s.first + i);
         variance = hn::MulAdd(hn::Mul(signal, y), y, variance);
       }
-      value = hn::MulAdd(hn::Sqrt(variance), hn::LoadU(d, z + i), y);
+      value = hn::MulAdd(hn::Sqrt(variance), hn::LoadU(d, s.tile + i), y);
     }
-    if (pass.bias != nullptr) value = hn::Add(value, hn::LoadU(d, pass.bias + first + i));
-    if (pass.residual != nullptr) value = hn::Add(value, hn::LoadU(d, pass.residual + base + i));
+    if constexpr (bias) value = hn::Add(value, hn::LoadU(d, pass.bias + s.first + i));
+    if constexpr (residual) value = hn::Add(value, hn::LoadU(d, pass.residual + base + i));
     hn::StoreU(hn::Min(hn::Max(value, low), high), d, pass.output + base + i);
   }
   return i;
 }
 
-template <bool offset, bool single_norm, bool ready>
-void RowPart(const NoisePass& pass, std::int64_t position, std::int64_t first, std::int64_t count,
-             const float* z) {
+// Elements [begin, end) of the flattened output; y[0] and tile[0] belong to `begin`.
+template <Error error, bool single_norm, bool bias, bool residual>
+void Sweep(const NoisePass& pass, std::int64_t begin, std::int64_t end, const float* y,
+           const float* tile) {
   const hn::ScalableTag<float> d;
   const hn::CappedTag<float, 1> one;
-  const std::int64_t done = Run<decltype(d), offset, single_norm, ready>(d, pass, position, first,
-                                                                         count, 0, z);
-  Run<decltype(one), offset, single_norm, ready>(one, pass, position, first, count, done, z);
-}
-
-// Elements [begin, end) of the flattened output; z[0] belongs to `begin`.
-template <bool offset, bool single_norm, bool ready>
-void Sweep(const NoisePass& pass, std::int64_t begin, std::int64_t end, const float* z) {
-  std::int64_t position = begin / pass.channels;
-  std::int64_t first = begin % pass.channels;
+  Stretch s{begin / pass.channels, begin % pass.channels, 0, y, tile};
   while (begin < end) {
-    const std::int64_t count = std::min(pass.channels - first, end - begin);
-    RowPart<offset, single_norm, ready>(pass, position, first, count, z);
-    z += count;
-    begin += count;
-    first = 0;
-    ++position;
+    s.count = std::min(pass.channels - s.first, end - begin);
+    const std::int64_t done = Run<error, single_norm, bias, residual>(d, pass, s, 0);
+    Run<error, single_norm, bias, residual>(one, pass, s, done);
+    s.y += s.count;
+    s.tile += s.count;
+    begin += s.count;
+    s.first = 0;
+    ++s.position;
   }
 }
 
-void SweepGaussian(const NoisePass& pass, std::int64_t begin, std::int64_t end, const float* z) {
-  const bool single = !pass.norm_per_channel;
-  if (pass.has_offset) {
-    single ? Sweep<true, true, false>(pass, begin, end, z)
-           : Sweep<true, false, false>(pass, begin, end, z);
+template <Error error, bool single_norm>
+void SweepWith(const NoisePass& pass, std::int64_t begin, std::int64_t end, const float* y,
+               const float* tile) {
+  const bool bias = pass.bias != nullptr;
+  const bool residual = pass.residual != nullptr;
+  if (bias) {
+    residual ? Sweep<error, single_norm, true, true>(pass, begin, end, y, tile)
+             : Sweep<error, single_norm, true, false>(pass, begin, end, y, tile);
   } else {
-    single ? Sweep<false, true, false>(pass, begin, end, z)
-           : Sweep<false, false, false>(pass, begin, end, z);
+    residual ? Sweep<error, single_norm, false, true>(pass, begin, end, y, tile)
+             : Sweep<error, single_norm, false, false>(pass, begin, end, y, tile);
   }
 }
 
-void SweepErrors(const NoisePass& pass, std::int64_t begin, std::int64_t end, const float* z) {
-  Sweep<false, true, true>(pass, begin, end, z);
+void SweepGaussian(const NoisePass& pass, std::int64_t begin, std::int64_t end, const float* y,
+                   const float* z) {
+  if (pass.has_offset) {
+    pass.norm_per_channel ? SweepWith<Error::general, false>(pass, begin, end, y, z)
+                          : SweepWith<Error::general, true>(pass, begin, end, y, z);
+  } else if (pass.norm_per_channel) {
+    SweepWith<Error::product, false>(pass, begin, end, y, z);
+  } else if (pass.deviation_slope != nullptr) {
+    SweepWith<Error::factored, true>(pass, begin, end, y, z);
+  } else {
+    SweepWith<Error::product, true>(pass, begin, end, y, z);
+  }
+}
+
+void SweepErrors(const NoisePass& pass, std::int64_t begin, std::int64_t end, const float* y,
+                 const float* errors) {
+  SweepWith<Error::ready, true>(pass, begin, end, y, errors);
+}
+
+void SweepClean(const NoisePass& pass, std::int64_t begin, std::int64_t end, const float* y) {
+  SweepWith<Error::none, true>(pass, begin, end, y, y);
+}
+
+template <bool zeros, bool single_norm, class Tag>
+HWY_INLINE std::int64_t DequantiseRun(Tag d, const NoisePass& pass, const Stretch& s, float* out,
+                                      std::int64_t i) {
+  const hn::RebindToSigned<Tag> di;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const std::int64_t base = s.position * pass.channels + s.first;
+  const IntegerAccumulators& a = pass.integers;
+  const auto input_sum = hn::Set(di, zeros && single_norm ? a.input_sums[s.position] : 0);
+  for (; i + lanes <= s.count; i += lanes) {
+    auto sum = hn::Sub(hn::LoadU(di, a.sums + base + i), hn::LoadU(di, a.shift + s.first + i));
+    if constexpr (zeros) {
+      const auto inputs = single_norm ? input_sum : hn::LoadU(di, a.input_sums + base + i);
+      sum = hn::Sub(sum, hn::Mul(hn::LoadU(di, a.weight_zero + s.first + i), inputs));
+    }
+    const auto scale = hn::LoadU(d, a.scale + s.first + i);
+    hn::StoreU(hn::Mul(hn::ConvertTo(d, sum), scale), d, out + i);
+  }
+  return i;
+}
+
+template <bool zeros, bool single_norm>
+void DequantiseWith(const NoisePass& pass, std::int64_t begin, std::int64_t end, float* out) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> one;
+  Stretch s{begin / pass.channels, begin % pass.channels, 0, nullptr, nullptr};
+  while (begin < end) {
+    s.count = std::min(pass.channels - s.first, end - begin);
+    const std::int64_t done = DequantiseRun<zeros, single_norm>(d, pass, s, out, 0);
+    DequantiseRun<zeros, single_norm>(one, pass, s, out, done);
+    out += s.count;
+    begin += s.count;
+    s.first = 0;
+    ++s.position;
+  }
+}
+
+void Dequantise(const NoisePass& pass, std::int64_t begin, std::int64_t end, float* out) {
+  if (pass.integers.weight_zero == nullptr) {
+    DequantiseWith<false, true>(pass, begin, end, out);
+  } else if (pass.norm_per_channel) {
+    DequantiseWith<true, false>(pass, begin, end, out);
+  } else {
+    DequantiseWith<true, true>(pass, begin, end, out);
+  }
 }
 
 }  // namespace HWY_NAMESPACE
@@ -97,61 +178,98 @@ namespace attojoule::network {
 
 HWY_EXPORT(SweepGaussian);
 HWY_EXPORT(SweepErrors);
+HWY_EXPORT(SweepClean);
+HWY_EXPORT(Dequantise);
 
-void apply_gaussian_noise(const NoisePass& pass) {
-  // The numbers of one tile stay in the first-level cache between being drawn and being used.
-  constexpr std::int64_t tile = 2048;
-  alignas(64) std::array<float, tile> z;
+namespace {
+
+// What is drawn and converted for one tile stays in the first-level cache until it is used.
+constexpr std::int64_t tile_size = 2048;
+struct Tile {
+  alignas(64) std::array<float, tile_size> drawn;
+  alignas(64) std::array<float, tile_size> y;
+};
+
+// Calls body(begin, end, y of that range) for every tile of the output.
+template <class Body>
+void for_each_tile(const NoisePass& pass, Tile& tile, Body body) {
   const std::int64_t count = pass.positions * pass.channels;
-  for (std::int64_t begin = 0; begin < count; begin += tile) {
-    const std::int64_t end = std::min(begin + tile, count);
-    photonics::fill_normal(pass.stream, pass.first_element + static_cast<std::uint64_t>(begin),
-                           std::span(z).first(static_cast<std::size_t>(end - begin)));
-    HWY_DYNAMIC_DISPATCH(SweepGaussian)(pass, begin, end, z.data());
+  for (std::int64_t begin = 0; begin < count; begin += tile_size) {
+    const std::int64_t end = std::min(begin + tile_size, count);
+    const float* y = pass.accumulator + begin;
+    if (pass.integers.sums != nullptr) {
+      HWY_DYNAMIC_DISPATCH(Dequantise)(pass, begin, end, tile.y.data());
+      y = tile.y.data();
+    }
+    body(begin, end, y);
   }
 }
 
-void apply_errors(const NoisePass& pass, const float* errors) {
-  HWY_DYNAMIC_DISPATCH(SweepErrors)(pass, 0, pass.positions * pass.channels, errors);
+}  // namespace
+
+void apply_gaussian_noise(const NoisePass& pass) {
+  Tile tile;
+  for_each_tile(pass, tile, [&](std::int64_t begin, std::int64_t end, const float* y) {
+    photonics::fill_normal(pass.stream, pass.first_element + static_cast<std::uint64_t>(begin),
+                           std::span(tile.drawn).first(static_cast<std::size_t>(end - begin)));
+    HWY_DYNAMIC_DISPATCH(SweepGaussian)(pass, begin, end, y, tile.drawn.data());
+  });
+}
+
+void apply_epilogue(const NoisePass& pass) {
+  Tile tile;
+  for_each_tile(pass, tile, [&](std::int64_t begin, std::int64_t end, const float* y) {
+    HWY_DYNAMIC_DISPATCH(SweepClean)(pass, begin, end, y);
+  });
 }
 
 CountedLight apply_photon_counting(const NoisePass& pass, const float* photons, float weight_low,
                                    float weight_span) {
-  constexpr std::int64_t tile = 1024;
-  alignas(64) std::array<float, tile> means;
-  alignas(64) std::array<float, tile> counts;
+  Tile tile;
+  alignas(64) std::array<float, tile_size> means;
   CountedLight light;
-  const std::int64_t count = pass.positions * pass.channels;
-  for (std::int64_t begin = 0; begin < count; begin += tile) {
-    const std::int64_t size = std::min(tile, count - begin);
-    const auto input_sum = [&](std::int64_t element) {
-      return pass.norms[pass.norm_per_channel ? element : element / pass.channels];
+  for_each_tile(pass, tile, [&](std::int64_t begin, std::int64_t end, const float* y) {
+    const auto size = static_cast<std::size_t>(end - begin);
+    std::int64_t position = begin / pass.channels;
+    std::int64_t channel = begin % pass.channels;
+    const auto next = [&] {
+      if (++channel == pass.channels) {
+        channel = 0;
+        ++position;
+      }
     };
-    for (std::int64_t i = 0; i < size; ++i) {
-      const std::int64_t element = begin + i;
-      const float sum = input_sum(element);
+    const auto input_sum = [&] {
+      return pass.norms[pass.norm_per_channel ? position * pass.channels + channel : position];
+    };
+    for (std::size_t i = 0; i < size; ++i, next()) {
+      const float sum = input_sum();
       const float relative =
-          sum > 0 ? std::clamp((pass.accumulator[element] - weight_low * sum) / (weight_span * sum),
-                               0.0f, 1.0f)
-                  : 0.0f;
-      const float mean = photons[element % pass.channels] * relative;
+          sum > 0 ? std::clamp((y[i] - weight_low * sum) / (weight_span * sum), 0.0f, 1.0f) : 0.0f;
+      means[i] = photons[channel] * relative;
       light.transmission += relative;
-      light.photons += mean;
-      means[static_cast<std::size_t>(i)] = mean;
+      light.photons += means[i];
     }
-    const auto tile_means = std::span(means).first(static_cast<std::size_t>(size));
-    const auto tile_counts = std::span(counts).first(static_cast<std::size_t>(size));
     photonics::fill_poisson(pass.stream, pass.first_element + static_cast<std::uint64_t>(begin),
-                            tile_means, tile_counts);
-    for (std::int64_t i = 0; i < size; ++i) {
-      const std::int64_t element = begin + i;
-      const auto k = static_cast<std::size_t>(i);
-      counts[k] = (counts[k] - means[k]) * weight_span * input_sum(element) /
-                  photons[element % pass.channels];
+                            std::span(means).first(size), std::span(tile.drawn).first(size));
+    position = begin / pass.channels;
+    channel = begin % pass.channels;
+    for (std::size_t i = 0; i < size; ++i, next()) {
+      tile.drawn[i] = (tile.drawn[i] - means[i]) * weight_span * input_sum() / photons[channel];
     }
-    HWY_DYNAMIC_DISPATCH(SweepErrors)(pass, begin, begin + size, counts.data());
-  }
+    HWY_DYNAMIC_DISPATCH(SweepErrors)(pass, begin, end, y, tile.drawn.data());
+  });
   return light;
+}
+
+float accumulated(const NoisePass& pass, std::int64_t position, std::int64_t channel) {
+  const std::int64_t element = position * pass.channels + channel;
+  const IntegerAccumulators& a = pass.integers;
+  if (a.sums == nullptr) return pass.accumulator[element];
+  std::int32_t sum = a.sums[element] - a.shift[channel];
+  if (a.weight_zero != nullptr) {
+    sum -= a.weight_zero[channel] * a.input_sums[pass.norm_per_channel ? element : position];
+  }
+  return static_cast<float>(sum) * a.scale[channel];
 }
 
 }  // namespace attojoule::network

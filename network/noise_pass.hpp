@@ -14,6 +14,16 @@
 
 namespace attojoule::network {
 
+// Accumulators of a product of quantised operands (network/quantisation.hpp): the output is
+//   y = scale_c (sum - shift_c - weight_zero_c input_sum)
+struct IntegerAccumulators {
+  const std::int32_t* sums = nullptr;         // positions x channels; nullptr = not quantised
+  const float* scale = nullptr;               // channels
+  const std::int32_t* shift = nullptr;        // channels
+  const std::int32_t* weight_zero = nullptr;  // channels, or nullptr where all are 0
+  const std::int32_t* input_sums = nullptr;   // as the norms; read where weight_zero is given
+};
+
 // Rows of `channels` contiguous outputs, one for every input vector. An output's element number for
 // the random stream is first_element + row * channels + channel.
 struct NoisePass {
@@ -21,6 +31,7 @@ struct NoisePass {
   std::int64_t channels = 0;
   bool norm_per_channel = false;    // grouped and depthwise convolutions: every channel has its own
   const float* accumulator = nullptr;  // y, without bias: positions x channels
+  IntegerAccumulators integers;        // instead of `accumulator`
   float* output = nullptr;             // may be the accumulator or the residual
   const float* bias = nullptr;         // channels, or nullptr
   const float* residual = nullptr;     // positions x channels, or nullptr
@@ -29,6 +40,7 @@ struct NoisePass {
   const float* norms = nullptr;            // p: positions, or positions x channels
   const float* variance_offset = nullptr;  // A_c: channels
   const float* variance_slope = nullptr;   // B_c: channels
+  const float* deviation_slope = nullptr;  // sqrt(B_c), spares a root per output; or nullptr
   const float* signal = nullptr;           // c_y: channels
   bool has_offset = true;                  // false where every A_c and c_y are 0
   photonics::RandomStream stream;
@@ -46,8 +58,10 @@ struct CountedLight {
 CountedLight apply_photon_counting(const NoisePass& pass, const float* photons, float weight_low,
                                    float weight_span);
 
-// The same sweep with a given error for every output (photon counts): out = clamp(y + error + ...).
-// errors: positions x channels.
-void apply_errors(const NoisePass& pass, const float* errors);
+// The sweep without noise: out = clamp(y + bias + residual).
+void apply_epilogue(const NoisePass& pass);
+
+// y of one output, without bias.
+float accumulated(const NoisePass& pass, std::int64_t position, std::int64_t channel);
 
 }  // namespace attojoule::network

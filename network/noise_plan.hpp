@@ -10,13 +10,6 @@
 
 namespace attojoule::network {
 
-// Range of a product's inputs over a calibration set.
-struct InputRange {
-  double low = 0;
-  double high = 0;
-  double weight_absolute_maximum = 0;  // dynamic products: of the second operand
-};
-
 // Operating point of one product: one for all output channels, or one for each.
 using ProductOperatingPoint = std::vector<photonics::OperatingPoint>;
 

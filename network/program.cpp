@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <new>
 
@@ -74,6 +75,7 @@ std::vector<Shape> Program::input_shapes() const {
 std::int64_t Program::output_size() const { return element_count(state_->output.shape); }
 std::size_t Program::arena_bytes() const { return state_->memory.total; }
 std::size_t Program::weight_bytes() const { return state_->weight_bytes; }
+int Program::integer_products() const { return state_->integer_products; }
 
 Program::Lane Program::make_lane() const {
   auto lane = std::make_unique<Lane::State>();
@@ -184,6 +186,7 @@ void Program::set_noise(std::vector<ProductNoise> noise) {
         const double norm = product.weight_norms[c];
         result.offset.push_back(static_cast<float>(v.constant + v.weight_norm * norm));
         result.slope.push_back(static_cast<float>(v.input_norm + v.norm_product * norm));
+        result.deviation.push_back(std::sqrt(result.slope.back()));
         result.signal.push_back(static_cast<float>(v.signal));
       }
     }

@@ -47,6 +47,13 @@ struct ProductRecord {
   double transmission = 0;
 };
 
+// Counts of a product's input values in equal bins from `low` to `high`.
+struct InputHistogram {
+  double low = 0;
+  double high = 0;
+  std::vector<std::uint64_t> counts;
+};
+
 struct DigitalOperation {
   std::string name;
   std::string op;
@@ -54,8 +61,26 @@ struct DigitalOperation {
   bool fused = false;         // runs inside the step of a product
 };
 
+// Range of a product's inputs over a calibration set.
+struct InputRange {
+  double low = 0;
+  double high = 0;
+  double weight_absolute_maximum = 0;  // dynamic products: of the second operand
+};
+
+// Operands of few bits (network/quantisation.hpp), for all products; 0 bits = float.
+struct QuantisationOptions {
+  int weight_bits = 0;      // 2 to 16; per output channel, over the channel's own range
+  int activation_bits = 0;  // 2 to 16; per tensor, over `ranges`
+  std::vector<InputRange> ranges;  // one per product, where activations are quantised
+  // Multiply codes of up to 8 bits as integers where the processor does that exactly (VNNI). Without,
+  // the representable values are multiplied in float: the same to float rounding.
+  bool integer_arithmetic = true;
+};
+
 struct ProgramOptions {
-  bool keep_weights = false;  // needed by Program::perturb_weights
+  bool keep_weights = false;  // needed by Program::perturb_weights; rules integer products out
+  QuantisationOptions quantisation;
 };
 
 class Program {
@@ -72,6 +97,7 @@ class Program {
   std::int64_t output_size() const;  // of the first graph output, per sample
   std::size_t arena_bytes() const;   // working memory of one lane
   std::size_t weight_bytes() const;
+  int integer_products() const;  // how many run in integer arithmetic
 
   // Noise of every product, in the order of products(). Empty = clean.
   void set_noise(std::vector<ProductNoise> noise);
@@ -83,6 +109,7 @@ class Program {
     bool noisy = false;
     bool statistics = false;
     std::uint64_t seed = 0;
+    std::vector<InputHistogram>* histograms = nullptr;  // with statistics: one per product
   };
   // One thread's memory.
   class Lane {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "network/noise_pass.hpp"
 #include "photonics/error.hpp"
 
 namespace attojoule::network {
@@ -30,13 +29,34 @@ void column_norms(const float* w, const Shape& strides, std::int64_t depth, std:
   }
 }
 
+void count_values(const float* values, std::int64_t count, InputHistogram& histogram) {
+  const double bins = static_cast<double>(histogram.counts.size());
+  const double span = histogram.high - histogram.low;
+  if (!(span > 0)) return;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double position = (values[i] - histogram.low) / span * bins;
+    ++histogram.counts[static_cast<std::size_t>(std::clamp(position, 0.0, bins - 1))];
+  }
+}
+
+// Range and, on request, histogram of a product's inputs.
+void record_inputs(const StepRun& run, std::size_t product, const float* values,
+                   std::int64_t count) {
+  const auto [low, high] = std::minmax_element(values, values + count);
+  run.records[product].input_low = *low;
+  run.records[product].input_high = *high;
+  if (run.settings.histograms != nullptr) {
+    count_values(values, count, (*run.settings.histograms)[product]);
+  }
+}
+
 // Sums of y^2 and sigma^2, and the range of y, for the reports.
 void record_outputs(const NoisePass& pass, ProductRecord& record, bool first) {
   double low = first ? std::numeric_limits<double>::infinity() : record.output_low;
   double high = first ? -std::numeric_limits<double>::infinity() : record.output_high;
   for (std::int64_t p = 0; p < pass.positions; ++p) {
     for (std::int64_t c = 0; c < pass.channels; ++c) {
-      const double y = pass.accumulator[p * pass.channels + c];
+      const double y = accumulated(pass, p, c);
       const double norm = pass.norms[pass.norm_per_channel ? p * pass.channels + c : p];
       record.signal += y * y;
       record.variance += pass.variance_offset[c] + pass.variance_slope[c] * norm +
@@ -56,7 +76,7 @@ void record_counts(const NoisePass& pass, const float* photons, float weight_low
   double high = -low;
   for (std::int64_t p = 0; p < pass.positions; ++p) {
     for (std::int64_t c = 0; c < pass.channels; ++c) {
-      const double y = pass.accumulator[p * pass.channels + c];
+      const double y = accumulated(pass, p, c);
       const double sum = pass.norms[pass.norm_per_channel ? p * pass.channels + c : p];
       record.signal += y * y;
       const double relative = sum > 0 ? (y - weight_low * sum) / (weight_span * sum) : 0;
@@ -67,6 +87,32 @@ void record_counts(const NoisePass& pass, const float* photons, float weight_low
   }
   record.output_low = low;
   record.output_high = high;
+}
+
+// Photons that depend on the inputs: the sum over outputs of (photons per |x|^2) |x|^2.
+double input_photons(const NoisePass& pass, const CompiledNoise& noise) {
+  const auto groups = static_cast<std::int64_t>(noise.photons_per_input_norm.size());
+  const std::int64_t per_group = pass.channels / groups;
+  double photons = 0;
+  for (std::int64_t p = 0; p < pass.positions; ++p) {
+    for (std::int64_t g = 0; g < groups; ++g) {
+      const float norm =
+          pass.norms[pass.norm_per_channel ? p * pass.channels + g * per_group : p];
+      photons += norm * noise.photons_per_input_norm[static_cast<std::size_t>(g)];
+    }
+  }
+  return photons;
+}
+
+// From one number per position and group to one per position and channel.
+template <class Number>
+void expand_groups(const Number* sums, const ProductStep::Layout& l, Number* expanded) {
+  const std::int64_t per_group = l.channels / l.groups;
+  for (std::int64_t p = 0; p < l.positions; ++p) {
+    for (std::int64_t c = 0; c < l.channels; ++c) {
+      expanded[p * l.channels + c] = sums[p * l.groups + c / per_group];
+    }
+  }
 }
 
 }  // namespace
@@ -101,6 +147,21 @@ void GatherRowsStep::run(StepRun& run) const {
                                   run.sample, what_, indices[i], rows_));
     }
     std::copy_n(table + row * row_size_, row_size_, out + i * row_size_);
+  }
+}
+
+void FakeQuantiseStep::run(StepRun& run) const {
+  fake_quantise(quantiser_, run.read(from_), count_, run.at(to_));
+}
+
+void QuantiseStep::run(StepRun& run) const {
+  const WindowGeometry& g = window_;
+  const std::int64_t image = g.input[0] * g.input[1] * g.channels;
+  const std::int64_t padded = (g.input[0] + g.pad_begin[0] + g.pad_end[0]) *
+                              (g.input[1] + g.pad_begin[1] + g.pad_end[1]) * g.channels;
+  auto* codes = reinterpret_cast<std::uint8_t*>(run.at(to_));
+  for (std::int64_t n = 0; n < batch_; ++n) {
+    quantise_padded(quantiser_, run.read(from_) + n * image, g, codes + n * padded);
   }
 }
 
@@ -144,13 +205,49 @@ const float* ProductStep::reduce_inputs(StepRun& run, bool squares) const {
   }
   if (l.groups == 1 || l.groups == l.channels) return norms;
   float* expanded = run.at(l.channel_norms);
-  const std::int64_t per_group = l.channels / l.groups;
-  for (std::int64_t p = 0; p < l.positions; ++p) {
-    for (std::int64_t c = 0; c < l.channels; ++c) {
-      expanded[p * l.channels + c] = norms[p * l.groups + c / per_group];
+  expand_groups<float>(norms, l, expanded);
+  return expanded;
+}
+
+const float* ProductStep::reduce_codes(StepRun& run, bool squares, NoisePass& pass) const {
+  const Layout& l = layout_;
+  const auto* codes = reinterpret_cast<const std::uint8_t*>(run.at(l.codes));
+  const auto integers = [&](const Place& place) {
+    return reinterpret_cast<std::int32_t*>(run.at(place));
+  };
+  std::int32_t* sums = integers(l.norms);
+  std::int32_t* square_sums = integers(l.squares);
+  if (!l.windowed) {
+    code_sums(codes, l.quantiser.zero_point, l.positions, l.groups, l.depth, sums, square_sums);
+  } else {
+    const WindowGeometry& g = l.window;
+    const std::int64_t in_positions = g.input[0] * g.input[1];
+    for (std::int64_t n = 0; n < l.batch; ++n) {
+      code_sums(codes + n * in_positions * g.channels, l.quantiser.zero_point, in_positions,
+                l.groups, l.depth, integers(l.map), integers(l.square_map));
+      const std::int64_t out = n * g.positions() * l.groups;
+      window_sum(integers(l.map), g, l.groups, integers(l.scratch), sums + out);
+      window_sum(integers(l.square_map), g, l.groups, integers(l.scratch), square_sums + out);
     }
   }
-  return expanded;
+  std::int64_t count = l.positions * l.groups;
+  if (l.groups != 1 && l.groups != l.channels) {
+    expand_groups(sums, l, integers(l.channel_norms));
+    expand_groups(square_sums, l, integers(l.channel_squares));
+    sums = integers(l.channel_norms);
+    square_sums = integers(l.channel_squares);
+    count = l.positions * l.channels;
+  }
+  pass.integers.input_sums = sums;
+  // Exact sums become float norms in place; sums of values are needed as integers, too, so that
+  // photon counting takes them from the squares' array.
+  auto* norms = reinterpret_cast<float*>(square_sums);
+  const float scale = l.quantiser.scale;
+  for (std::int64_t i = 0; i < count; ++i) {
+    norms[i] = squares ? static_cast<float>(square_sums[i]) * scale * scale
+                       : static_cast<float>(sums[i]) * scale;
+  }
+  return norms;
 }
 
 void ProductStep::run(StepRun& run) const {
@@ -158,66 +255,66 @@ void ProductStep::run(StepRun& run) const {
   const CompiledNoise* noise = run.noise.empty() ? nullptr : &run.noise[l.product];
   const bool has_noise = noise != nullptr && noise->kind != NoiseKind::none;
   const bool noisy = run.settings.noisy && has_noise;
+  const bool statistics = run.settings.statistics && !run.records.empty();
   ProductRecord* record = run.records.empty() ? nullptr : &run.records[l.product];
-  if (!noisy && !run.settings.statistics) {
+  if (!noisy && !statistics && !l.integer) {
     clean_->run(run);
     return;
   }
   const bool counting = has_noise && noise->kind == NoiseKind::photon_counting;
-  if (counting || run.settings.statistics) {
-    const float* input = run.read(l.input);
-    const auto [low, high] = std::minmax_element(input, input + l.input_count);
-    if (counting && *low < 0) {
+  const float* input = run.read(l.input);
+  if (statistics) record_inputs(run, l.product, input, l.input_count);
+  if (counting) {
+    const float low = *std::min_element(input, input + l.input_count);
+    if (low < 0) {
       throw DataError(
           fmt::format("sample {}: {}: input {} is negative (light intensity carries the inputs "
                       "under 'law: counting'). Keep the node digital (digital_layers: [{}]) or use "
                       "the homodyne law.",
-                      run.sample, l.what, *low, l.what));
-    }
-    if (record != nullptr) {
-      record->input_low = *low;
-      record->input_high = *high;
+                      run.sample, l.what, low, l.what));
     }
   }
-  const float* norms = reduce_inputs(run, !counting);
-  if (record != nullptr && has_noise) {
-    record->photons = noise->fixed_photons;
-    if (!noise->photons_per_input_norm.empty()) {
-      const float* sums = run.at(l.norms);
-      for (std::int64_t i = 0; i < l.positions * l.groups; ++i) {
-        record->photons +=
-            sums[i] * noise->photons_per_input_norm[static_cast<std::size_t>(i % l.groups)];
-      }
-    }
-  }
-  raw_->run(run);
   NoisePass pass;
   pass.positions = l.positions;
   pass.channels = l.channels;
   pass.norm_per_channel = l.groups != 1;
-  pass.accumulator = run.at(l.raw);
   pass.output = run.at(l.output);
   if (epilogue_.bias.exists()) pass.bias = run.read(epilogue_.bias);
   if (epilogue_.residual) pass.residual = pass.output;
   pass.low = epilogue_.low;
   pass.high = epilogue_.high;
-  pass.norms = norms;
+  if (l.integer) {
+    pass.integers.sums = reinterpret_cast<const std::int32_t*>(run.at(l.raw));
+    pass.integers.scale = l.scale;
+    pass.integers.shift = l.shift;
+    pass.integers.weight_zero = l.weight_zero;
+    pass.norms = reduce_codes(run, !counting, pass);
+  } else {
+    pass.accumulator = run.at(l.raw);
+    pass.norms = reduce_inputs(run, !counting);
+  }
+  if (record != nullptr && has_noise) {
+    record->photons = noise->fixed_photons;
+    if (!noise->photons_per_input_norm.empty()) record->photons += input_photons(pass, *noise);
+  }
+  raw_->run(run);
   if (has_noise) {
     pass.variance_offset = noise->offset.data();
     pass.variance_slope = noise->slope.data();
+    pass.deviation_slope = noise->deviation.data();
     pass.signal = noise->signal.data();
     pass.has_offset = noise->has_offset;
   }
   pass.stream = {run.settings.seed,
                  counting ? photonics::NoiseDomain::photon_count : photonics::NoiseDomain::detection,
                  static_cast<std::uint32_t>(l.product), run.sample, 0};
-  if (run.settings.statistics && record != nullptr && has_noise) {
+  if (statistics && has_noise) {
     counting ? record_counts(pass, noise->photons.data(), noise->weight_low, noise->weight_span,
                              *record)
              : record_outputs(pass, *record, true);
   }
   if (!noisy) {
-    clean_->run(run);
+    l.integer ? apply_epilogue(pass) : clean_->run(run);
   } else if (counting) {
     const CountedLight light = apply_photon_counting(pass, noise->photons.data(),
                                                      noise->weight_low, noise->weight_span);
@@ -248,11 +345,7 @@ void DynamicProductStep::run(StepRun& run) const {
   float* signal = run.at(l.signal);
   const Shape w_strides{l.w.strides[1], l.w.strides[2]};
   const std::int64_t x_size = l.rows * l.depth;
-  if (statistics) {
-    const auto [low, high] = std::minmax_element(x, x + l.batch * x_size);
-    record->input_low = *low;
-    record->input_high = *high;
-  }
+  if (statistics) record_inputs(run, l.product, x, l.batch * x_size);
   for (std::int64_t b = 0; b < l.batch; ++b) {
     const float* matrix = w + b * l.w.strides[0];
     sum_of_squares(x + b * x_size, l.rows, 1, l.depth, row_norms);

@@ -18,7 +18,9 @@
 #include "network/kernels.hpp"
 #include "network/memory_plan.hpp"
 #include "network/operators.hpp"
+#include "network/noise_pass.hpp"
 #include "network/program.hpp"
+#include "network/quantisation.hpp"
 
 namespace attojoule::network {
 
@@ -47,6 +49,7 @@ struct CompiledNoise {
   // Constant weights: one entry per channel.
   std::vector<float> offset;  // A_c
   std::vector<float> slope;   // B_c
+  std::vector<float> deviation;  // sqrt(B_c)
   std::vector<float> signal;  // c_y
   // Dynamic products: A and B depend on the second operand.
   photonics::VarianceCoefficients coefficients;
@@ -186,6 +189,34 @@ class PlainStep : public Step {
   std::vector<View> inputs_, outputs_;  // dense, row-major; an absent input has no place
 };
 
+// Inputs of a product as the nearest values that a quantiser represents.
+class FakeQuantiseStep : public Step {
+ public:
+  FakeQuantiseStep(const Quantiser& quantiser, Place from, Place to, std::int64_t count)
+      : quantiser_(quantiser), from_(from), to_(to), count_(count) {}
+  void run(StepRun& run) const override;
+
+ private:
+  Quantiser quantiser_;
+  Place from_, to_;
+  std::int64_t count_;
+};
+
+// Inputs of a product as 8-bit codes, with the padding of its windows around every image.
+class QuantiseStep : public Step {
+ public:
+  QuantiseStep(const Quantiser& quantiser, const WindowGeometry& window, std::int64_t batch,
+               Place from, Place to)
+      : quantiser_(quantiser), window_(window), batch_(batch), from_(from), to_(to) {}
+  void run(StepRun& run) const override;
+
+ private:
+  Quantiser quantiser_;
+  WindowGeometry window_;
+  std::int64_t batch_;
+  Place from_, to_;
+};
+
 // What follows a product and is done in the same sweep.
 struct Epilogue {
   Place bias;             // of every channel, or none
@@ -215,6 +246,17 @@ class ProductStep : public Step {
     Place norms;    // of every output position
     Place channel_norms;  // grouped: of every output
     std::string what;     // the node, for errors
+    // Integer products: 8-bit codes (padded, so that `window` has no padding left) and what turns
+    // sums of codes into outputs. `map`, `scratch` and `norms` then hold integers first.
+    bool integer = false;
+    Place codes;
+    Quantiser quantiser;
+    Place squares;          // as `norms`: sums of squares
+    Place square_map;       // as `map`
+    Place channel_squares;  // as `channel_norms`
+    const float* scale = nullptr;
+    const std::int32_t* shift = nullptr;
+    const std::int32_t* weight_zero = nullptr;
   };
   ProductStep(Layout layout, Epilogue epilogue, const PrimitiveCall* clean,
               const PrimitiveCall* raw)
@@ -224,6 +266,8 @@ class ProductStep : public Step {
  private:
   // |x|^2 (or the sum of x) of every output position; the values that apply to single outputs.
   const float* reduce_inputs(StepRun& run, bool squares) const;
+  // The same from codes; fills pass.integers, too.
+  const float* reduce_codes(StepRun& run, bool squares, NoisePass& pass) const;
   Layout layout_;
   Epilogue epilogue_;
   const PrimitiveCall* clean_;
@@ -265,6 +309,8 @@ struct Program::State {
   std::vector<View> inputs;
   View output;
   std::vector<std::unique_ptr<std::vector<float>>> constants;
+  std::vector<std::unique_ptr<std::vector<std::int32_t>>> integer_constants;
+  int integer_products = 0;
   std::size_t weight_bytes = 0;
   std::vector<CompiledNoise> noise;
   std::vector<ProductNoise> models;

@@ -26,6 +26,10 @@ constexpr std::array laws{
 constexpr std::array encodings{std::pair{"normalised", Encoding::normalised},
                                std::pair{"full-scale", Encoding::full_scale}};
 
+constexpr std::array range_methods{std::pair{"percentile", network::RangeMethod::percentile},
+                                   std::pair{"ema", network::RangeMethod::ema},
+                                   std::pair{"minmax", network::RangeMethod::minmax}};
+
 template <class Table>
 auto choose(const ConfigNode& root, const std::string& key, const Table& table,
             const char* fallback) {
@@ -44,6 +48,14 @@ bool is_device_key(const std::string& key) {
   static constexpr std::array sections{"laser", "link", "detector", "receiver", "adc"};
   const std::string section = key.substr(0, key.find('.'));
   return std::find(sections.begin(), sections.end(), section) != sections.end();
+}
+
+template <class Table, class Value>
+const char* name_of(const Table& table, Value value) {
+  for (const auto& [name, entry] : table) {
+    if (entry == value) return name;
+  }
+  return "unknown";
 }
 
 std::filesystem::path beside(const std::filesystem::path& base, const std::string& path) {
@@ -88,6 +100,15 @@ std::int64_t positive(const ConfigNode& node, const std::string& key, std::int64
   return value;
 }
 
+int bits(const ConfigNode& node, const std::string& key) {
+  const std::int64_t value = node.integer_or(key, 0);
+  if (node.has(key) && (value < 2 || value > 16)) {
+    node.child(key).fail(fmt::format("quantisation.{}: {} bits (2 to 16 can be quantised to)", key, value),
+                         "Give 2 to 16, or leave the key out for float");
+  }
+  return static_cast<int>(value);
+}
+
 void require_positive(const ConfigNode& node, const std::string& key, double value,
                       const char* unit) {
   if (!(value > 0) || !std::isfinite(value)) {
@@ -124,7 +145,20 @@ std::string data_to_yaml(const data::DatasetOptions& options, std::int64_t image
 std::string resolve(const Experiment& e) {
   std::string text = fmt::format("model: {}\ndata: {}\n", yaml_text(e.model), data_to_yaml(e.data, 0));
   if (e.range_data) {
-    text += fmt::format("range_data: {}\n", data_to_yaml(*e.range_data, e.range_images));
+    const auto& options = e.range_options;
+    std::string rest = data_to_yaml(*e.range_data, options.images);
+    rest.pop_back();
+    text += fmt::format("range_data: {}, method: {}, percentile: {}, momentum: {}}}\n", rest,
+                        name_of(range_methods, options.method), options.percentile,
+                        options.momentum);
+  }
+  if (e.weight_bits > 0 || e.activation_bits > 0) {
+    text += "quantisation: {";
+    if (e.weight_bits > 0) text += fmt::format("weights: {}", e.weight_bits);
+    if (e.activation_bits > 0) {
+      text += fmt::format("{}activations: {}", e.weight_bits > 0 ? ", " : "", e.activation_bits);
+    }
+    text += "}\n";
   }
   text += fmt::format("law: {}\nencoding: {}\nfidelity: analytic\n", to_string(e.law),
                       to_string(e.encoding));
@@ -152,16 +186,8 @@ std::string resolve(const Experiment& e) {
 
 }  // namespace
 
-const char* to_string(Law law) {
-  for (const auto& [name, value] : laws) {
-    if (value == law) return name;
-  }
-  return "unknown";
-}
-
-const char* to_string(Encoding encoding) {
-  return encoding == Encoding::normalised ? "normalised" : "full-scale";
-}
+const char* to_string(Law law) { return name_of(laws, law); }
+const char* to_string(Encoding encoding) { return name_of(encodings, encoding); }
 
 std::filesystem::path default_experiment_file() {
   return data::data_directory() / "experiments" / "fashion_cnn.yaml";
@@ -209,9 +235,31 @@ Experiment read_experiment(const ExperimentArguments& arguments) {
     const ConfigNode node = root.child("range_data");
     e.range_data = read_data(node, base);
     if (!node.is_scalar()) {
-      e.range_images = positive(node, "images", 0, std::int64_t{1} << 40);
+      // Garg et al. take moving averages for the weight law and percentiles otherwise.
+      auto& options = e.range_options;
+      options.images = positive(node, "images", 0, std::int64_t{1} << 40);
+      options.method = choose(node, "method", range_methods,
+                              root.text_or("law", "homodyne") == "garg-weight" ? "ema" : "percentile");
+      options.percentile = node.number_or("percentile", Dimension::none, options.percentile);
+      if (!(options.percentile > 50) || !(options.percentile <= 100)) {
+        node.child("percentile").fail(
+            fmt::format("range_data.percentile: {} is outside 50 to 100", options.percentile),
+            "Give a percentage above 50, such as 99.99");
+      }
+      options.momentum = node.number_or("momentum", Dimension::none, options.momentum);
+      if (!(options.momentum > 0) || !(options.momentum <= 1)) {
+        node.child("momentum").fail(
+            fmt::format("range_data.momentum: {} is outside 0 to 1", options.momentum),
+            "Give the weight of a new sample, such as 0.01");
+      }
       node.finish();
     }
+  }
+  if (root.has("quantisation")) {
+    const ConfigNode node = root.child("quantisation");
+    e.weight_bits = bits(node, "weights");
+    e.activation_bits = bits(node, "activations");
+    node.finish();
   }
   const std::string device_name = root.text_or("device", "ideal-shot-noise");
   const std::string chosen = arguments.device.empty() ? device_name : arguments.device;

@@ -9,6 +9,7 @@
 
 #include "data/config.hpp"
 #include "data/dataset.hpp"
+#include "network/range_calibration.hpp"
 #include "photonics/device.hpp"
 #include "photonics/noise_model.hpp"
 
@@ -18,7 +19,9 @@ struct Experiment {
   std::filesystem::path model;
   data::DatasetOptions data;
   std::optional<data::DatasetOptions> range_data;
-  std::int64_t range_images = 0;  // 0 = all
+  network::RangeOptions range_options;
+  int weight_bits = 0;      // quantisation; 0 = float
+  int activation_bits = 0;
   photonics::Device device;
   photonics::Law law = photonics::Law::homodyne;
   photonics::Encoding encoding = photonics::Encoding::normalised;

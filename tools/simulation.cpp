@@ -60,6 +60,23 @@ network::Shape bound_shape(const network::Value& input, const std::vector<std::i
   return shape;
 }
 
+// Samples of a data set, for a network whose inputs take its arrays in the order of `sources`.
+network::SampleSource source_of(const data::Dataset& dataset, const std::vector<int>& sources) {
+  network::SampleSource source;
+  source.size = dataset.size();
+  source.load = [&dataset, sources](std::int64_t index, network::Program::Lane& lane) {
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      if (sources[i] < 0) {
+        dataset.read_input(index, lane.input(i));
+      } else {
+        dataset.read_named_input(static_cast<std::size_t>(sources[i]), index, lane.input(i));
+      }
+    }
+  };
+  source.label = [&dataset](std::int64_t index) { return dataset.label(index); };
+  return source;
+}
+
 }  // namespace
 
 LoadedNetwork load_network(const std::filesystem::path& model, const data::Dataset& dataset,
@@ -83,9 +100,17 @@ Simulation::Simulation(Experiment experiment, int threads)
     : experiment_(std::move(experiment)),
       dataset_(data::Dataset::open(experiment_.data)),
       threads_(threads) {
+  model_sha256_ = data::sha256_of_file(experiment_.model);
   network::ProgramOptions options;
   options.keep_weights = noise_shared_by_pass();
-  model_sha256_ = data::sha256_of_file(experiment_.model);
+  options.quantisation.weight_bits = experiment_.weight_bits;
+  options.quantisation.activation_bits = experiment_.activation_bits;
+  if (experiment_.activation_bits > 0 ||
+      network::needs_ranges(experiment_.law, experiment_.encoding)) {
+    // Ranges are those of the float network, whatever runs on them.
+    calibrate_ranges();
+    options.quantisation.ranges = ranges_;
+  }
   network_ = std::make_unique<LoadedNetwork>(load_network(experiment_.model, dataset_, options));
   images_ = experiment_.images > 0 ? experiment_.images : dataset_.size();
   if (images_ > dataset_.size()) {
@@ -103,53 +128,25 @@ Simulation::Simulation(Experiment experiment, int threads)
     }
   }
   digital_ = network::find_digital_products(program(), experiment_.digital_layers);
-  evaluator_ = std::make_unique<network::Evaluator>(program(), source_of(dataset_), threads_);
-  if (network::needs_ranges(experiment_.law, experiment_.encoding)) calibrate_ranges();
+  evaluator_ = std::make_unique<network::Evaluator>(
+      program(), source_of(dataset_, network_->input_sources), threads_);
 }
 
 bool Simulation::noise_shared_by_pass() const {
   return experiment_.law == photonics::Law::garg_weight;
 }
 
-network::SampleSource Simulation::source_of(const data::Dataset& dataset) const {
-  network::SampleSource source;
-  source.size = dataset.size();
-  source.load = [&dataset, sources = network_->input_sources](std::int64_t index, network::Program::Lane& lane) {
-    for (std::size_t i = 0; i < sources.size(); ++i) {
-      if (sources[i] < 0) {
-        dataset.read_input(index, lane.input(i));
-      } else {
-        dataset.read_named_input(static_cast<std::size_t>(sources[i]), index, lane.input(i));
-      }
-    }
-  };
-  source.label = [&dataset](std::int64_t index) { return dataset.label(index); };
-  return source;
-}
-
 void Simulation::calibrate_ranges() {
   if (!experiment_.range_data) {
     throw ConfigError(
-        "range_data: missing (this law or encoding scales with the range of every layer's inputs). "
-        "Name a calibration set that is not the test set: range_data: {file: train.h5, images: 400}.");
+        "range_data: missing (quantised activations, the full-scale encoding and Garg's thermal law "
+        "scale with the range of every layer's inputs). Name a calibration set that is not the test "
+        "set: range_data: {file: train.h5, images: 400}.");
   }
   const data::Dataset calibration = data::Dataset::open(*experiment_.range_data);
-  const std::int64_t images = experiment_.range_images > 0
-                                  ? std::min(experiment_.range_images, calibration.size())
-                                  : calibration.size();
-  if (calibration.sample_shape() != dataset_.sample_shape()) {
-    throw DataError(fmt::format("{}: samples of another shape than in {}. Use data of the same "
-                                "network.",
-                                calibration.file().string(), dataset_.file().string()));
-  }
-  network::Evaluator evaluator(program(), source_of(calibration), threads_);
-  network::PassRequest request;
-  request.images = images;
-  request.statistics = true;
-  const network::PassResult pass = evaluator.run(request, {});
-  for (const auto& total : pass.totals) {
-    ranges_.push_back({total.input_low, total.input_high, total.weight_absolute_maximum});
-  }
+  const LoadedNetwork network = load_network(experiment_.model, calibration, {});
+  ranges_ = network::calibrate_ranges(network.program, source_of(calibration, network.input_sources),
+                                      experiment_.range_options, threads_);
 }
 
 const std::vector<network::ProductNoise>& Simulation::set_operating_point(double photons_per_mac) {

@@ -48,7 +48,6 @@ class Simulation {
   bool noise_shared_by_pass() const;
 
  private:
-  network::SampleSource source_of(const data::Dataset& dataset) const;
   void calibrate_ranges();
 
   Experiment experiment_;
