@@ -5,9 +5,9 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <omp.h>
 #include <set>
 
+#include "network/single_thread.hpp"
 #include "network/steps.hpp"
 #include "photonics/error.hpp"
 
@@ -17,18 +17,6 @@ namespace {
 using dnnl::memory;
 
 constexpr int forever = std::numeric_limits<int>::max();
-
-// oneDNN plans a primitive for as many threads as OpenMP would use; lanes run one each.
-class SingleThreadPlanning {
- public:
-  SingleThreadPlanning() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
-  ~SingleThreadPlanning() { omp_set_num_threads(before_); }
-  SingleThreadPlanning(const SingleThreadPlanning&) = delete;
-  SingleThreadPlanning& operator=(const SingleThreadPlanning&) = delete;
-
- private:
-  int before_;
-};
 
 Shape channels_last_strides(const Shape& shape) {
   // (N, C, spatial…) stored as (N, spatial…, C).
@@ -81,7 +69,7 @@ class Lowering {
   }
 
   void run() {
-    const SingleThreadPlanning planning;
+    const SingleThread planning;
     views_.resize(graph_->values.size());
     readers_.resize(graph_->values.size());
     for (std::size_t i = 0; i < graph_->nodes.size(); ++i) {

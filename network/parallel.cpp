@@ -1,7 +1,5 @@
 #include "network/parallel.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <atomic>
 #include <exception>
@@ -17,9 +15,6 @@ void parallel_for(std::int64_t count, int threads,
   std::exception_ptr failure;
   std::mutex failure_mutex;
   const auto work = [&](int worker) {
-    // oneDNN would start OpenMP threads of its own inside every primitive.
-    const int before = omp_get_max_threads();
-    omp_set_num_threads(1);
     try {
       for (std::int64_t index = next++; index < count; index = next++) body(index, worker);
     } catch (...) {
@@ -27,7 +22,6 @@ void parallel_for(std::int64_t count, int threads,
       const std::lock_guard lock(failure_mutex);
       if (!failure) failure = std::current_exception();
     }
-    omp_set_num_threads(before);
   };
   std::vector<std::thread> others;
   const auto useful = static_cast<int>(std::clamp<std::int64_t>(count, 1, std::max(threads, 1)));

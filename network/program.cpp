@@ -1,13 +1,13 @@
 #include "network/program.hpp"
 
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <new>
 
+#include "network/single_thread.hpp"
 #include "network/steps.hpp"
 #include "photonics/error.hpp"
 #include "photonics/random.hpp"
@@ -105,6 +105,7 @@ Program::Lane Program::make_lane() const {
 std::span<const float> Program::run(Lane& lane, std::uint32_t sample,
                                     const PassSettings& settings,
                                     std::span<ProductRecord> records) const {
+  const SingleThread single;
   auto& own = *lane.state_;
   StepRun run{own.arena.get(), state_->memory.offsets, own.arguments, own.stream,
               state_->noise,   settings,               sample,        records};
@@ -197,6 +198,7 @@ void Program::set_noise(std::vector<ProductNoise> noise) {
 }
 
 void Program::perturb_weights(std::uint64_t seed) {
+  const SingleThread single;
   dnnl::stream stream(state_->engine);
   std::vector<float> perturbed;
   std::vector<float> normal;
