@@ -2,6 +2,7 @@
 // has its unit in its name. Defaults describe the ideal shot-noise-limited receiver.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace attojoule::photonics {
@@ -48,6 +49,28 @@ struct Converter {
   double energy_per_conversion_j = 0;
 };
 
+// How a matrix product is laid over the hardware.
+//
+//   output-stationary: receiver (i, j) of rows x columns accumulates one output over the slots of its
+//     dot product; row i's weights and column j's inputs are broadcast (Hamerly et al. 2019)
+//   weight-stationary: rows x columns weights are held; an input vector of `columns` elements gives
+//     `rows` partial outputs in one slot, each a read
+enum class Dataflow { output_stationary, weight_stationary };
+
+// Defaults are a mid-sized array at a symbol rate that integrated modulators reach; assumptions, to
+// be replaced by the design's own numbers.
+struct Tile {
+  Dataflow dataflow = Dataflow::output_stationary;
+  std::int64_t rows = 64;
+  std::int64_t columns = 64;
+  std::int64_t wavelengths = 1;    // slots (output-stationary) or input vectors (weight-stationary)
+                                   // that pass at the same time
+  double symbol_rate_hz = 1e9;     // slots per second and wavelength
+  double read_time_s = 0;          // of a read that no accumulation hides
+  std::int64_t accumulation_limit = 0;  // slots that one read may cover; 0 = a whole dot product
+  std::int64_t fan_out = 0;  // receivers that one transmitter feeds; 0 = a whole row or column
+};
+
 struct Device {
   std::string name = "ideal-shot-noise";
   std::string description;
@@ -56,6 +79,7 @@ struct Device {
   Detector detector;
   Receiver receiver;
   Converter adc;
+  Tile tile;
 };
 
 // Throws ConfigError where a value is outside its physical range, where the receiver's kind lacks a
