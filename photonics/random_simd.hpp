@@ -84,8 +84,11 @@ HWY_INLINE void philox_blocks(const RandomPlan& plan, std::uint64_t block, WordV
 
   // Only the block number differs between lanes. Its influence takes three rounds to reach every
   // word; what does not depend on it yet is in the plan.
-  auto a3 = times_0(hn::Iota(d, block));
-  auto b3 = times_0(hn::Iota(d, block + hn::Lanes(d)));
+  // Iota with a constant start is a constant; with a variable one gcc builds it in memory, lane by
+  // lane, and stalls on loading it.
+  const auto lane = hn::Iota(d, 0);
+  auto a3 = times_0(hn::Add(lane, hn::Set(d, block)));
+  auto b3 = times_0(hn::Add(lane, hn::Set(d, block + hn::Lanes(d))));
   auto a2 = hn::Xor(high(a3), hn::Set(d, plan.round0_word2));
   auto b2 = hn::Xor(high(b3), hn::Set(d, plan.round0_word2));
 
