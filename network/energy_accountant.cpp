@@ -60,18 +60,13 @@ EnergyLedger account_energy(const photonics::Device& device, const Program& prog
         full_scale += model.photons.full_scale * share;
       }
       layer.photons_incident = totals[i].photons / samples;
-      // Weights that absorb light leave less for the detector; homodyne beams arrive whole.
-      const double at_detector = noise[i].kind == NoiseKind::photon_counting
-                                     ? totals[i].photons_transmitted / samples
-                                     : layer.photons_incident;
       // The laser sends full-scale light whatever the modulators let through.
       const double facet = full_scale * photon_energy / transmission;
       auto& joule = layer.joule_per_inference;
       const auto set = [&joule](EnergyComponent component, double value) {
         joule[static_cast<std::size_t>(component)] = value;
       };
-      set(EnergyComponent::optical_detected,
-          at_detector * photon_energy * device.detector.quantum_efficiency);
+      set(EnergyComponent::optical_detected, totals[i].photons_detected / samples * photon_energy);
       set(EnergyComponent::optical_facet, facet);
       set(EnergyComponent::laser_wall_plug, facet / device.laser.wall_plug_efficiency);
       set(EnergyComponent::receiver, layer.reads * device.receiver.energy_per_read_j);

@@ -19,7 +19,7 @@ void add(ProductRecord& total, const ProductRecord& one, bool first) {
   total.photons += one.photons;
   total.signal += one.signal;
   total.variance += one.variance;
-  total.photons_transmitted += one.photons_transmitted;
+  total.photons_detected += one.photons_detected;
   total.transmission += one.transmission;
   total.output_low = first ? one.output_low : std::min(total.output_low, one.output_low);
   total.output_high = first ? one.output_high : std::max(total.output_high, one.output_high);

@@ -898,6 +898,7 @@ class Lowering {
     MatrixProduct& product = product_of(node_index);
     product.kind = ProductKind::dynamic;
     product.positions = batch * rows;
+    product.stack = batch;
     product.channels = columns;
     product.dot_length = depth;
 

@@ -21,7 +21,8 @@ struct MatrixProduct {
   ProductKind kind = ProductKind::dense;
   std::int64_t positions = 0;   // P: outputs per output channel and sample (pixels, rows)
   std::int64_t channels = 0;    // C: output channels (all matrices of a dynamic product together)
-  std::int64_t groups = 1;
+  std::int64_t groups = 1;      // of channels, each with inputs of its own
+  std::int64_t stack = 1;       // of positions, each with weights of its own (dynamic products)
   std::int64_t dot_length = 0;  // D: multiplications of one output
   // Per sample. Zero padding is multiplied like any other input.
   std::int64_t macs() const { return outputs() * dot_length; }

@@ -126,6 +126,7 @@ void Program::set_noise(std::vector<ProductNoise> noise) {
     CompiledNoise& result = compiled.emplace_back();
     result.kind = noise[i].kind;
     if (result.kind == NoiseKind::none) continue;
+    result.quantum_efficiency = models.empty() ? 1.0 : models[0].quantum_efficiency;
     const bool dynamic = product.kind == ProductKind::dynamic;
     const auto channels = static_cast<std::size_t>(product.channels);
     if (models.size() != 1 && (dynamic || models.size() != channels)) {
@@ -166,6 +167,7 @@ void Program::set_noise(std::vector<ProductNoise> noise) {
       for (std::size_t c = 0; c < channels; ++c) {
         const auto& model = models[models.size() == 1 ? 0 : c];
         result.photons.push_back(static_cast<float>(model.photons_per_multiplication *
+                                                    model.quantum_efficiency *
                                                     static_cast<double>(product.dot_length)));
       }
       result.offset.assign(channels, 0.0f);

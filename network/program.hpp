@@ -34,17 +34,17 @@ struct ProductNoise {
 
 // What a product saw and did in one sample.
 struct ProductRecord {
-  // Photons incident on the receivers, from the coefficients that set the noise of the same pass.
+  // Photons incident on the receivers, and those that become electrons, from the coefficients that
+  // set the noise of the same pass.
   double photons = 0;
+  double photons_detected = 0;
   // The following are filled on request (PassSettings::statistics) only.
   double signal = 0;           // sum of y^2, without bias
   double variance = 0;         // sum of sigma^2
   double output_low = 0, output_high = 0;  // of y
   double input_low = 0, input_high = 0;    // of x
   double weight_absolute_maximum = 0;      // dynamic products: of the second operand
-  // Photon counting: photons that pass the weights, and the mean transmission of the outputs.
-  double photons_transmitted = 0;
-  double transmission = 0;
+  double transmission = 0;  // photon counting: mean transmission of the weights over the outputs
 };
 
 // Counts of a product's input values in equal bins from `low` to `high`.

@@ -296,6 +296,7 @@ void ProductStep::run(StepRun& run) const {
   if (record != nullptr && has_noise) {
     record->photons = noise->fixed_photons;
     if (!noise->photons_per_input_norm.empty()) record->photons += input_photons(pass, *noise);
+    record->photons_detected = record->photons * noise->quantum_efficiency;
   }
   raw_->run(run);
   if (has_noise) {
@@ -319,7 +320,7 @@ void ProductStep::run(StepRun& run) const {
     const CountedLight light = apply_photon_counting(pass, noise->photons.data(),
                                                      noise->weight_low, noise->weight_span);
     if (record != nullptr) {
-      record->photons_transmitted = light.photons;
+      record->photons_detected = light.photons;
       record->transmission = light.transmission / static_cast<double>(l.positions * l.channels);
     }
   } else {
@@ -361,6 +362,7 @@ void DynamicProductStep::run(StepRun& run) const {
       record->photons += light.constant * rows * columns +
                          light.per_input_norm * columns * x_norms +
                          light.per_weight_norm * rows * w_norms_sum;
+      record->photons_detected = record->photons * noise->quantum_efficiency;
     }
     if (statistics) {
       for (std::int64_t k = 0; k < l.depth; ++k) {

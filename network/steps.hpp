@@ -53,7 +53,8 @@ struct CompiledNoise {
   std::vector<float> signal;  // c_y
   // Dynamic products: A and B depend on the second operand.
   photonics::VarianceCoefficients coefficients;
-  // Photon counting: n D of every channel.
+  double quantum_efficiency = 1;
+  // Photon counting: eta n D of every channel.
   std::vector<float> photons;
   float weight_low = 0;
   float weight_span = 0;

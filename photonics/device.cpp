@@ -119,6 +119,22 @@ void validate_converter(const Check& check, const Converter& adc, ReceiverKind r
   }
 }
 
+void validate_tile(const Check& check, const Tile& tile) {
+  const auto whole = [&check](const char* key, std::int64_t value, std::int64_t lowest) {
+    if (value < lowest) {
+      check.fail(key, static_cast<double>(value), "", "is too small",
+                 "a tile has whole numbers of rows, columns and slots", "Give a larger number");
+    }
+  };
+  whole("tile.rows", tile.rows, 1);
+  whole("tile.columns", tile.columns, 1);
+  whole("tile.wavelengths", tile.wavelengths, 1);
+  whole("tile.accumulation_limit", tile.accumulation_limit, 0);
+  whole("tile.fan_out", tile.fan_out, 0);
+  check.positive("tile.symbol_rate", tile.symbol_rate_hz, "Hz", "symbols follow each other in time");
+  check.not_negative("tile.read_time", tile.read_time_s, "s", "it is a duration");
+}
+
 }  // namespace
 
 void validate(const Device& device) {
@@ -151,6 +167,7 @@ void validate(const Device& device) {
 
   validate_receiver(check, device.receiver);
   validate_converter(check, device.adc, device.receiver.kind);
+  validate_tile(check, device.tile);
 }
 
 }  // namespace attojoule::photonics

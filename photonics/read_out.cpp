@@ -39,8 +39,13 @@ ReadOut read_out(const Device& device) {
 
 Chunks cut_into_chunks(const Device& device, const OperatingPoint& point,
                        const DotProduct& product) {
+  const auto cut = [&product](std::int64_t slots) {
+    return Chunks{.slots = slots, .count = (product.length + slots - 1) / slots};
+  };
+  const std::int64_t limit = device.tile.accumulation_limit;
+  const std::int64_t longest = limit > 0 ? std::min(limit, product.length) : product.length;
   const double well = read_out(device).full_well_electrons;
-  if (std::isinf(well)) return {.slots = product.length, .count = 1};
+  if (std::isinf(well)) return cut(longest);
 
   const Receiver& receiver = device.receiver;
   const double share = receiver.signal_beam_share;
@@ -59,9 +64,7 @@ Chunks cut_into_chunks(const Device& device, const OperatingPoint& point,
         "receiver.voltage_swing.",
         device.name, well, point.photons_per_mac, light_per_slot + dark_per_slot));
   }
-  const auto limited =
-      static_cast<std::int64_t>(std::min(slots, static_cast<double>(product.length)));
-  return {.slots = limited, .count = (product.length + limited - 1) / limited};
+  return cut(static_cast<std::int64_t>(std::min(slots, static_cast<double>(longest))));
 }
 
 }  // namespace attojoule::photonics

@@ -78,7 +78,7 @@ std::vector<network::ProductRecord> sum_totals(const std::vector<network::PassRe
   for (std::size_t k = 1; k < passes.size(); ++k) {
     for (std::size_t i = 0; i < totals.size(); ++i) {
       totals[i].photons += passes[k].totals[i].photons;
-      totals[i].photons_transmitted += passes[k].totals[i].photons_transmitted;
+      totals[i].photons_detected += passes[k].totals[i].photons_detected;
       totals[i].transmission += passes[k].totals[i].transmission;
     }
   }
