@@ -928,10 +928,12 @@ class Lowering {
     layout.offset = new_buffer(columns);
     layout.slope = new_buffer(columns);
     layout.signal = new_buffer(columns);
+    layout.light = new_buffer(columns);
+    layout.gain = new_buffer(columns);
     use_arguments(*primitive);
     add_step(std::make_unique<DynamicProductStep>(layout, primitive),
              {layout.x.place, layout.w.place, layout.output, layout.row_norms, layout.column_norms,
-              layout.offset, layout.slope, layout.signal});
+              layout.offset, layout.slope, layout.signal, layout.light, layout.gain});
     define(node.outputs[0], output);
   }
 

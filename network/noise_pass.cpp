@@ -261,6 +261,72 @@ CountedLight apply_photon_counting(const NoisePass& pass, const float* photons, 
   return light;
 }
 
+void apply_photoelectron_counting(const NoisePass& pass, const DiodeCounts& counts) {
+  Tile tile;
+  alignas(64) std::array<float, tile_size> plus;
+  alignas(64) std::array<float, tile_size> minus;
+  alignas(64) std::array<float, tile_size> gains;
+  photonics::RandomStream stream_plus = pass.stream;
+  photonics::RandomStream stream_minus = pass.stream;
+  photonics::RandomStream stream_read = pass.stream;
+  stream_plus.domain = photonics::NoiseDomain::photon_count;
+  stream_minus.domain = photonics::NoiseDomain::photon_count_minus;
+  stream_read.domain = photonics::NoiseDomain::read_out;
+  for_each_tile(pass, tile, [&](std::int64_t begin, std::int64_t end, const float* y) {
+    const auto size = static_cast<std::size_t>(end - begin);
+    const std::uint64_t first = pass.first_element + static_cast<std::uint64_t>(begin);
+    // Row by row: one input norm, and channels that follow each other.
+    const auto for_each_row = [&](auto body) {
+      std::int64_t position = begin / pass.channels;
+      std::int64_t channel = begin % pass.channels;
+      for (std::int64_t i = 0; i < end - begin; ++position) {
+        const std::int64_t count = std::min(pass.channels - channel, end - begin - i);
+        body(i, position, channel, count);
+        i += count;
+        channel = 0;
+      }
+    };
+    for_each_row([&](std::int64_t i, std::int64_t position, std::int64_t channel,
+                     std::int64_t count) {
+      for (std::int64_t k = 0; k < count; ++k) {
+        const std::int64_t c = channel + k;
+        const float norm = pass.norms[pass.norm_per_channel ? position * pass.channels + c : position];
+        const float light = counts.light[c] + counts.light_per_input_norm * norm;
+        float gain = counts.gain[c];
+        if (counts.normalised) gain = norm > 0 ? gain / std::sqrt(norm) : 0.0f;
+        const float signal = std::clamp(gain * y[i + k], -light, light);
+        const auto at = static_cast<std::size_t>(i + k);
+        plus[at] = counts.dark + 0.5f * (light + signal);
+        minus[at] = counts.dark + 0.5f * (light - signal);
+        gains[at] = gain;
+      }
+    });
+    photonics::fill_poisson(stream_plus, first, std::span(plus).first(size),
+                            std::span(tile.drawn).first(size));
+    photonics::fill_poisson(stream_minus, first, std::span(minus).first(size),
+                            std::span(plus).first(size));
+    for (std::size_t i = 0; i < size; ++i) {
+      tile.drawn[i] = gains[i] > 0 ? (tile.drawn[i] - plus[i]) / gains[i] - y[i] : 0.0f;
+    }
+    if (counts.has_residual) {
+      photonics::fill_normal(stream_read, first, std::span(minus).first(size));
+      for_each_row([&](std::int64_t i, std::int64_t position, std::int64_t channel,
+                       std::int64_t count) {
+        for (std::int64_t k = 0; k < count; ++k) {
+          const std::int64_t c = channel + k;
+          const float norm =
+              pass.norms[pass.norm_per_channel ? position * pass.channels + c : position];
+          const float variance = pass.variance_offset[c] + pass.variance_slope[c] * norm +
+                                 pass.signal[c] * y[i + k] * y[i + k];
+          const auto at = static_cast<std::size_t>(i + k);
+          tile.drawn[at] += std::sqrt(variance) * minus[at];
+        }
+      });
+    }
+    HWY_DYNAMIC_DISPATCH(SweepErrors)(pass, begin, end, y, tile.drawn.data());
+  });
+}
+
 float accumulated(const NoisePass& pass, std::int64_t position, std::int64_t channel) {
   const std::int64_t element = position * pass.channels + channel;
   const IntegerAccumulators& a = pass.integers;

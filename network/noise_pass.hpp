@@ -58,6 +58,21 @@ struct CountedLight {
 CountedLight apply_photon_counting(const NoisePass& pass, const float* photons, float weight_low,
                                    float weight_span);
 
+// Counts of photoelectrons on the two diodes (photonics/homodyne_receiver.hpp): with
+//   light = light_c + light_per_input_norm p,  g = gain_c (normalised: / sqrt(p)),
+//   n+- ~ Poisson(dark + (light +- g y) / 2)
+// the error of y is (n+ - n-) / g - y, and 0 where g is 0. What the receiver adds is Gaussian with
+// the coefficients of `pass`, from the stream of NoiseDomain::read_out.
+struct DiodeCounts {
+  const float* light = nullptr;  // channels
+  const float* gain = nullptr;   // channels
+  float light_per_input_norm = 0;
+  float dark = 0;
+  bool normalised = true;
+  bool has_residual = false;
+};
+void apply_photoelectron_counting(const NoisePass& pass, const DiodeCounts& counts);
+
 // The sweep without noise: out = clamp(y + bias + residual).
 void apply_epilogue(const NoisePass& pass);
 

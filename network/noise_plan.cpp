@@ -7,6 +7,32 @@
 #include "photonics/error.hpp"
 
 namespace attojoule::network {
+namespace {
+
+// Counts instead of the Gaussian where that is asked for, or needed.
+void choose_fidelity(Fidelity fidelity, const MatrixProduct& product, ProductNoise& noise) {
+  if (noise.counts.empty()) return;
+  bool count = fidelity == Fidelity::counting;
+  if (fidelity == Fidelity::automatic) {
+    // Operands of any norm have the same light in the normalised encoding; in the full-scale one, a
+    // vector of half the full scale stands for all.
+    for (const auto& law : noise.counts) {
+      const auto length = static_cast<double>(product.dot_length);
+      const bool normalised = law.encoding == photonics::Encoding::normalised;
+      const double weight_norm =
+          normalised ? 1.0 : length * product.weight_absolute_maximum * product.weight_absolute_maximum / 4;
+      count = count || photonics::gaussian_distance(law, 0.0, weight_norm, 1.0).kolmogorov >
+                           gaussian_tolerance;
+    }
+  }
+  if (count) {
+    noise.kind = NoiseKind::photoelectron_counting;
+  } else {
+    noise.counts.clear();
+  }
+}
+
+}  // namespace
 
 bool needs_ranges(photonics::Law law, photonics::Encoding encoding) {
   using photonics::Law;
@@ -65,12 +91,18 @@ std::vector<ProductNoise> plan_noise(const photonics::Device& device, const Prog
     for (std::size_t c = 0; c < models; ++c) {
       if (by_channel) dot.weight_range = product.weight_highs[c] - product.weight_lows[c];
       try {
-        plan[i].models.push_back(photonics::compile_noise_model(
-            device, request.law, request.encoding, points[points.size() == 1 ? 0 : c], dot));
+        const auto& point = points[points.size() == 1 ? 0 : c];
+        plan[i].models.push_back(
+            photonics::compile_noise_model(device, request.law, request.encoding, point, dot));
+        if (request.law == Law::homodyne && request.fidelity != Fidelity::analytic) {
+          plan[i].counts.push_back(
+              photonics::compile_homodyne_counts(device, request.encoding, point, dot));
+        }
       } catch (const ConfigError& error) {
         throw ConfigError(fmt::format("{}: {}", product.name, error.what()));
       }
     }
+    choose_fidelity(request.fidelity, product, plan[i]);
   }
   return plan;
 }

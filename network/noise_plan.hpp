@@ -13,9 +13,20 @@ namespace attojoule::network {
 // Operating point of one product: one for all output channels, or one for each.
 using ProductOperatingPoint = std::vector<photonics::OperatingPoint>;
 
+enum class Fidelity {
+  analytic,   // Gaussian of the receiver's variance
+  counting,   // exact Poisson counts on both diodes, Gaussian receiver noise
+  automatic,  // counting where the Gaussian is further than `gaussian_tolerance` from the counts
+};
+
+// Kolmogorov distance between the Gaussian and the exact law of the counts at y = 0 above which
+// Fidelity::automatic counts: about 1600 photoelectrons per dot product.
+inline constexpr double gaussian_tolerance = 0.005;
+
 struct NoiseRequest {
   photonics::Law law = photonics::Law::homodyne;
   photonics::Encoding encoding = photonics::Encoding::normalised;
+  Fidelity fidelity = Fidelity::analytic;     // of Law::homodyne
   std::vector<ProductOperatingPoint> points;  // one per product
   std::vector<bool> digital;                  // products without noise; empty = none
   std::vector<InputRange> ranges;             // one per product, or empty if nothing needs them

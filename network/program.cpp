@@ -36,6 +36,35 @@ AlignedBlock allocate_aligned(std::size_t bytes) {
   return AlignedBlock(static_cast<std::byte*>(::operator new[](bytes, std::align_val_t{64})));
 }
 
+// Counts of the two diodes: what every channel's outputs have in common.
+void compile_diodes(const ProductNoise& noise, const MatrixProduct& product,
+                    CompiledNoise& result) {
+  if (noise.counts.size() != noise.models.size()) {
+    throw ConfigError(fmt::format("{}: {} count laws for {} noise models. Give one for each.",
+                                  product.name, noise.counts.size(), noise.models.size()));
+  }
+  const photonics::HomodyneCounts& first = noise.counts[0];
+  result.diode_law = first;
+  result.diodes.dark = static_cast<float>(first.dark);
+  result.diodes.light_per_input_norm = static_cast<float>(first.light_per_input_norm);
+  result.diodes.normalised = first.encoding == photonics::Encoding::normalised;
+  for (const auto& law : noise.counts) {
+    result.diodes.has_residual = result.diodes.has_residual || !law.residual.is_zero();
+    if (law.dark != first.dark || law.light_per_input_norm != first.light_per_input_norm) {
+      throw ConfigError(fmt::format("{}: channels of different dark counts or input light. Channels "
+                                    "may differ under fidelity: analytic.",
+                                    product.name));
+    }
+  }
+  for (std::size_t c = 0; c < product.weight_norms.size(); ++c) {
+    const auto& law = noise.counts[noise.counts.size() == 1 ? 0 : c];
+    const double norm = product.weight_norms[c];
+    result.light.push_back(
+        static_cast<float>(law.light_constant + law.light_per_weight_norm * norm));
+    result.gain.push_back(static_cast<float>(channel_gain(law, norm)));
+  }
+}
+
 }  // namespace
 
 struct Program::Lane::State {
@@ -175,9 +204,11 @@ void Program::set_noise(std::vector<ProductNoise> noise) {
       result.signal.assign(channels, 0.0f);
       continue;
     }
+    const bool diodes = result.kind == NoiseKind::photoelectron_counting;
+    if (diodes) compile_diodes(noise[i], product, result);
     bool all_zero = true;
-    for (const auto& model : models) {
-      const auto& v = model.variance;
+    for (std::size_t k = 0; k < models.size(); ++k) {
+      const auto& v = models[k].variance;
       all_zero = all_zero && v.is_zero();
       result.has_offset = result.has_offset || v.constant != 0 || v.weight_norm != 0 || v.signal != 0;
     }
@@ -185,12 +216,21 @@ void Program::set_noise(std::vector<ProductNoise> noise) {
       result.coefficients = models[0].variance;
     } else {
       for (std::size_t c = 0; c < channels; ++c) {
-        const auto& v = models[models.size() == 1 ? 0 : c].variance;
+        const std::size_t k = models.size() == 1 ? 0 : c;
         const double norm = product.weight_norms[c];
-        result.offset.push_back(static_cast<float>(v.constant + v.weight_norm * norm));
-        result.slope.push_back(static_cast<float>(v.input_norm + v.norm_product * norm));
+        const auto add = [norm](const photonics::VarianceCoefficients& v, std::vector<float>& offset,
+                                std::vector<float>& slope, std::vector<float>& signal) {
+          offset.push_back(static_cast<float>(v.constant + v.weight_norm * norm));
+          slope.push_back(static_cast<float>(v.input_norm + v.norm_product * norm));
+          signal.push_back(static_cast<float>(v.signal));
+        };
+        if (diodes) {
+          add(noise[i].counts[k].residual, result.offset, result.slope, result.signal);
+          add(models[k].variance, result.total_offset, result.total_slope, result.total_signal);
+        } else {
+          add(models[k].variance, result.offset, result.slope, result.signal);
+        }
         result.deviation.push_back(std::sqrt(result.slope.back()));
-        result.signal.push_back(static_cast<float>(v.signal));
       }
     }
     if (all_zero) result.kind = NoiseKind::none;

@@ -15,6 +15,7 @@
 
 #include "network/graph.hpp"
 #include "network/matrix_product.hpp"
+#include "photonics/homodyne_receiver.hpp"
 #include "photonics/noise_model.hpp"
 
 namespace attojoule::network {
@@ -24,12 +25,14 @@ enum class NoiseKind {
   none,             // digital: the clean product
   gaussian,         // variance of photonics::VarianceCoefficients
   photon_counting,  // Poisson counts on intensity-encoded operands (Wang et al. 2022)
+  photoelectron_counting,  // Poisson counts on both diodes of a homodyne receiver
 };
 
 // Noise of one product: one model for all output channels, or one for each.
 struct ProductNoise {
   NoiseKind kind = NoiseKind::none;
   std::vector<photonics::NoiseModel> models;
+  std::vector<photonics::HomodyneCounts> counts;  // photoelectron_counting: as many as models
 };
 
 // What a product saw and did in one sample.

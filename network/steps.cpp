@@ -89,6 +89,15 @@ void record_counts(const NoisePass& pass, const float* photons, float weight_low
   record.output_high = high;
 }
 
+// Noise of counted photoelectrons with the constants of every channel.
+void count_photoelectrons(const NoisePass& pass, const CompiledNoise& noise, const float* light,
+                          const float* gain) {
+  DiodeCounts diodes = noise.diodes;
+  diodes.light = light;
+  diodes.gain = gain;
+  apply_photoelectron_counting(pass, diodes);
+}
+
 // Photons that depend on the inputs: the sum over outputs of (photons per |x|^2) |x|^2.
 double input_photons(const NoisePass& pass, const CompiledNoise& noise) {
   const auto groups = static_cast<std::int64_t>(noise.photons_per_input_norm.size());
@@ -309,10 +318,17 @@ void ProductStep::run(StepRun& run) const {
   pass.stream = {run.settings.seed,
                  counting ? photonics::NoiseDomain::photon_count : photonics::NoiseDomain::detection,
                  static_cast<std::uint32_t>(l.product), run.sample, 0};
+  const bool diodes = has_noise && noise->kind == NoiseKind::photoelectron_counting;
   if (statistics && has_noise) {
+    NoisePass whole = pass;
+    if (diodes) {
+      whole.variance_offset = noise->total_offset.data();
+      whole.variance_slope = noise->total_slope.data();
+      whole.signal = noise->total_signal.data();
+    }
     counting ? record_counts(pass, noise->photons.data(), noise->weight_low, noise->weight_span,
                              *record)
-             : record_outputs(pass, *record, true);
+             : record_outputs(whole, *record, true);
   }
   if (!noisy) {
     l.integer ? apply_epilogue(pass) : clean_->run(run);
@@ -323,6 +339,8 @@ void ProductStep::run(StepRun& run) const {
       record->photons_detected = light.photons;
       record->transmission = light.transmission / static_cast<double>(l.positions * l.channels);
     }
+  } else if (diodes) {
+    count_photoelectrons(pass, *noise, noise->light.data(), noise->gain.data());
   } else {
     apply_gaussian_noise(pass);
   }
@@ -332,7 +350,8 @@ void DynamicProductStep::run(StepRun& run) const {
   const Layout& l = layout_;
   call_->run(run);
   const CompiledNoise* noise = run.noise.empty() ? nullptr : &run.noise[l.product];
-  const bool has_noise = noise != nullptr && noise->kind == NoiseKind::gaussian;
+  const bool has_noise = noise != nullptr && noise->kind != NoiseKind::none;
+  const bool diodes = has_noise && noise->kind == NoiseKind::photoelectron_counting;
   const bool noisy = run.settings.noisy && has_noise;
   const bool statistics = run.settings.statistics && !run.records.empty();
   if (!noisy && !statistics) return;
@@ -344,6 +363,8 @@ void DynamicProductStep::run(StepRun& run) const {
   float* offset = run.at(l.offset);
   float* slope = run.at(l.slope);
   float* signal = run.at(l.signal);
+  float* light = run.at(l.light);
+  float* gain = run.at(l.gain);
   const Shape w_strides{l.w.strides[1], l.w.strides[2]};
   const std::int64_t x_size = l.rows * l.depth;
   if (statistics) record_inputs(run, l.product, x, l.batch * x_size);
@@ -352,16 +373,16 @@ void DynamicProductStep::run(StepRun& run) const {
     sum_of_squares(x + b * x_size, l.rows, 1, l.depth, row_norms);
     column_norms(matrix, w_strides, l.depth, l.columns, w_norms);
     if (record != nullptr && has_noise) {
-      const auto& light = noise->photon_coefficients;
+      const auto& bill = noise->photon_coefficients;
       double x_norms = 0;
       double w_norms_sum = 0;
       for (std::int64_t i = 0; i < l.rows; ++i) x_norms += row_norms[i];
       for (std::int64_t i = 0; i < l.columns; ++i) w_norms_sum += w_norms[i];
       const auto rows = static_cast<double>(l.rows);
       const auto columns = static_cast<double>(l.columns);
-      record->photons += light.constant * rows * columns +
-                         light.per_input_norm * columns * x_norms +
-                         light.per_weight_norm * rows * w_norms_sum;
+      record->photons += bill.constant * rows * columns +
+                         bill.per_input_norm * columns * x_norms +
+                         bill.per_weight_norm * rows * w_norms_sum;
       record->photons_detected = record->photons * noise->quantum_efficiency;
     }
     if (statistics) {
@@ -374,12 +395,14 @@ void DynamicProductStep::run(StepRun& run) const {
       }
     }
     if (!has_noise) continue;
-    const auto& c = noise->coefficients;
-    for (std::int64_t n = 0; n < l.columns; ++n) {
-      offset[n] = static_cast<float>(c.constant + c.weight_norm * w_norms[n]);
-      slope[n] = static_cast<float>(c.input_norm + c.norm_product * w_norms[n]);
-      signal[n] = static_cast<float>(c.signal);
-    }
+    const auto set_variance = [&](const photonics::VarianceCoefficients& c) {
+      for (std::int64_t n = 0; n < l.columns; ++n) {
+        offset[n] = static_cast<float>(c.constant + c.weight_norm * w_norms[n]);
+        slope[n] = static_cast<float>(c.input_norm + c.norm_product * w_norms[n]);
+        signal[n] = static_cast<float>(c.signal);
+      }
+    };
+    set_variance(noise->coefficients);
     NoisePass pass;
     pass.positions = l.rows;
     pass.channels = l.columns;
@@ -393,7 +416,18 @@ void DynamicProductStep::run(StepRun& run) const {
                    static_cast<std::uint32_t>(l.product), run.sample, 0};
     pass.first_element = static_cast<std::uint64_t>(b * l.rows * l.columns);
     if (statistics) record_outputs(pass, *record, b == 0);
-    if (noisy) apply_gaussian_noise(pass);
+    if (noisy && diodes) {
+      const auto& law = noise->diode_law;
+      set_variance(law.residual);
+      for (std::int64_t n = 0; n < l.columns; ++n) {
+        const double norm = w_norms[n];
+        light[n] = static_cast<float>(law.light_constant + law.light_per_weight_norm * norm);
+        gain[n] = static_cast<float>(channel_gain(law, norm));
+      }
+      count_photoelectrons(pass, *noise, light, gain);
+    } else if (noisy) {
+      apply_gaussian_noise(pass);
+    }
   }
 }
 

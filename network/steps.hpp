@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <span>
@@ -54,6 +55,13 @@ struct CompiledNoise {
   // Dynamic products: A and B depend on the second operand.
   photonics::VarianceCoefficients coefficients;
   double quantum_efficiency = 1;
+  // Photoelectron counting; the arrays above then hold what the receiver adds to the counts, and
+  // these the whole variance, for the reports.
+  std::vector<float> light;  // of every channel
+  std::vector<float> gain;
+  DiodeCounts diodes;        // but its arrays
+  photonics::HomodyneCounts diode_law;  // dynamic products
+  std::vector<float> total_offset, total_slope, total_signal;
   // Photon counting: eta n D of every channel.
   std::vector<float> photons;
   float weight_low = 0;
@@ -64,6 +72,12 @@ struct CompiledNoise {
   std::vector<double> photons_per_input_norm;
   photonics::PhotonCoefficients photon_coefficients;
 };
+
+// Counts per unit of y of one channel; in the normalised encoding times |x|.
+inline double channel_gain(const photonics::HomodyneCounts& law, double weight_norm2) {
+  if (law.encoding == photonics::Encoding::full_scale) return law.gain;
+  return weight_norm2 > 0 ? law.gain / std::sqrt(weight_norm2) : 0.0;
+}
 
 // What a step sees while it runs.
 struct StepRun {
@@ -287,7 +301,7 @@ class DynamicProductStep : public Step {
     Place output;
     Place row_norms;
     Place column_norms;
-    Place offset, slope, signal;  // of every column
+    Place offset, slope, signal, light, gain;  // of every column
   };
   DynamicProductStep(Layout layout, const PrimitiveCall* call)
       : layout_(std::move(layout)), call_(call) {}

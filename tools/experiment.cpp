@@ -26,6 +26,9 @@ constexpr std::array laws{
 constexpr std::array encodings{std::pair{"normalised", Encoding::normalised},
                                std::pair{"full-scale", Encoding::full_scale}};
 
+constexpr std::array fidelities{std::pair{"analytic", network::Fidelity::analytic},
+                                std::pair{"counting", network::Fidelity::counting},
+                                std::pair{"auto", network::Fidelity::automatic}};
 constexpr std::array range_methods{std::pair{"percentile", network::RangeMethod::percentile},
                                    std::pair{"ema", network::RangeMethod::ema},
                                    std::pair{"minmax", network::RangeMethod::minmax}};
@@ -160,8 +163,8 @@ std::string resolve(const Experiment& e) {
     }
     text += "}\n";
   }
-  text += fmt::format("law: {}\nencoding: {}\nfidelity: analytic\n", to_string(e.law),
-                      to_string(e.encoding));
+  text += fmt::format("law: {}\nencoding: {}\nfidelity: {}\n", to_string(e.law),
+                      to_string(e.encoding), name_of(fidelities, e.fidelity));
   if (!e.digital_layers.empty()) {
     text += "digital_layers:\n";
     for (const auto& name : e.digital_layers) text += fmt::format("  - {}\n", yaml_text(name));
@@ -269,13 +272,12 @@ Experiment read_experiment(const ExperimentArguments& arguments) {
       looks_like_path && from_file ? beside(base, chosen).string() : chosen, device_assignments);
   e.law = choose(root, "law", laws, "homodyne");
   e.encoding = choose(root, "encoding", encodings, "normalised");
-  const std::string fidelity = root.text_or("fidelity", "analytic");
-  if (fidelity != "analytic") {
+  e.fidelity = choose(root, "fidelity", fidelities, "analytic");
+  if (e.fidelity != network::Fidelity::analytic && e.law != Law::homodyne) {
     root.child("fidelity").fail(
-        fmt::format("fidelity: '{}' is not available in networks (law: counting draws photon counts "
-                    "where they are the physics)",
-                    fidelity),
-        "Use fidelity: analytic");
+        fmt::format("fidelity: {} of law: {} (it says how the homodyne receiver's noise is drawn)",
+                    name_of(fidelities, e.fidelity), to_string(e.law)),
+        "Leave fidelity out");
   }
   if (root.has("digital_layers")) {
     for (const ConfigNode& item : root.child("digital_layers").items()) {

@@ -9,6 +9,7 @@
 
 #include "data/config.hpp"
 #include "data/dataset.hpp"
+#include "network/noise_plan.hpp"
 #include "network/range_calibration.hpp"
 #include "photonics/device.hpp"
 #include "photonics/noise_model.hpp"
@@ -25,6 +26,7 @@ struct Experiment {
   photonics::Device device;
   photonics::Law law = photonics::Law::homodyne;
   photonics::Encoding encoding = photonics::Encoding::normalised;
+  network::Fidelity fidelity = network::Fidelity::analytic;
   std::vector<std::string> digital_layers;
   photonics::OperatingPoint point;
   std::int64_t images = 0;  // 0 = all

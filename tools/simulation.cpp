@@ -153,6 +153,7 @@ const std::vector<network::ProductNoise>& Simulation::set_operating_point(double
   network::NoiseRequest request;
   request.law = experiment_.law;
   request.encoding = experiment_.encoding;
+  request.fidelity = experiment_.fidelity;
   photonics::OperatingPoint point = experiment_.point;
   point.photons_per_mac = photons_per_mac;
   request.points.assign(program().products().size(), {point});
