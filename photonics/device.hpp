@@ -7,9 +7,9 @@
 namespace attojoule::photonics {
 
 struct Laser {
-  double wavelength_m = 1550e-9;
+  double wavelength_m = 1550e-9;    // in vacuum, > 0; C band
   double wall_plug_efficiency = 1;  // optical power at the facet / electrical power, (0, 1]
-  double rin_per_hz = 0;            // one-sided relative intensity noise, white over the integration
+  double rin_per_hz = 0;  // one-sided relative intensity noise, white over the integration
 };
 
 // Losses from the laser's facet to the photodiode, dB >= 0 of optical power.
@@ -22,9 +22,9 @@ struct Link {
 };
 
 struct Detector {
-  double quantum_efficiency = 1;    // electrons per photon, (0, 1]
-  double excess_noise_factor = 1;   // F >= 1; 1 for a PIN diode
-  double dark_current_a = 0;        // each diode
+  double quantum_efficiency = 1;   // electrons per photon, (0, 1]
+  double excess_noise_factor = 1;  // F >= 1; 1 for a PIN diode
+  double dark_current_a = 0;       // each diode
 };
 
 enum class ReceiverKind { ideal, charge_integrator, transimpedance };
@@ -33,18 +33,18 @@ struct Receiver {
   ReceiverKind kind = ReceiverKind::ideal;
   double integration_time_s = 1e-9;  // T of one dot product's read
   double temperature_k = 300;
-  double capacitance_f = 0;          // charge integrator
-  double voltage_swing_v = 0;        // charge integrator: full well = C V / q; 0 = no limit
+  double capacitance_f = 0;            // charge integrator
+  double voltage_swing_v = 0;          // charge integrator: full well = C V / q; 0 = no limit
   double feedback_resistance_ohm = 0;  // transimpedance amplifier
-  double visibility = 1;             // mode overlap V, (0, 1]
-  double phase_error_rad = 0;        // phi
-  double signal_beam_share = 0.5;    // s: photons of x / all photons, (0, 1)
-  double energy_per_read_j = 0;      // amplifier and reset
+  double visibility = 1;               // mode overlap V, (0, 1]
+  double phase_error_rad = 0;          // phi
+  double signal_beam_share = 0.5;      // s: photons of x / all photons, (0, 1)
+  double energy_per_read_j = 0;        // amplifier and reset
 };
 
 struct Converter {
-  double bits = 0;                 // effective number of bits; 0 = no converter noise
-  double full_scale_v = 0;         // input range, peak to peak; needed where bits > 0
+  double bits = 0;          // effective number of bits; 0 = no converter noise
+  double full_scale_v = 0;  // input range, peak to peak; needed where bits > 0
   double energy_per_conversion_j = 0;
 };
 
@@ -57,5 +57,10 @@ struct Device {
   Receiver receiver;
   Converter adc;
 };
+
+// Throws ConfigError where a value is outside its physical range, where the receiver's kind lacks a
+// value that it needs, or where a value belongs to another kind of receiver and would be ignored.
+// Test: tests/photonics/device_test.cpp.
+void validate(const Device& device);
 
 }  // namespace attojoule::photonics

@@ -1,0 +1,156 @@
+#include "photonics/device.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <numbers>
+#include <string_view>
+
+#include "photonics/error.hpp"
+
+namespace attojoule::photonics {
+
+namespace {
+
+// Reports against one device.
+class Check {
+ public:
+  explicit Check(std::string_view device) : device_(device) {}
+
+  [[noreturn]] void fail(std::string_view key, double value, std::string_view unit,
+                         std::string_view problem, std::string_view why,
+                         std::string_view remedy) const {
+    throw ConfigError(fmt::format("device '{}', {}: {}{}{} {} ({}). {}.", device_, key, value,
+                                  unit.empty() ? "" : " ", unit, problem, why, remedy));
+  }
+
+  void not_negative(std::string_view key, double value, std::string_view unit,
+                    std::string_view why) const {
+    if (!(value >= 0 && std::isfinite(value))) {
+      fail(key, value, unit, "is negative or not finite", why, "Give zero or a positive number");
+    }
+  }
+
+  void positive(std::string_view key, double value, std::string_view unit,
+                std::string_view why) const {
+    if (!(value > 0 && std::isfinite(value))) {
+      fail(key, value, unit, "is not a positive number", why, "Give a value above zero");
+    }
+  }
+
+  void fraction(std::string_view key, double value, std::string_view why) const {
+    if (!(value > 0 && value <= 1)) {
+      fail(key, value, "", "is outside (0, 1]", why, "Give a fraction, 1 where nothing is lost");
+    }
+  }
+
+  void belongs_to(std::string_view key, double value, std::string_view unit,
+                  std::string_view kind) const {
+    if (value != 0) {
+      fail(key, value, unit, "would be ignored",
+           fmt::format("it describes a {}, which this receiver is not", kind),
+           "Remove it or change receiver.kind");
+    }
+  }
+
+ private:
+  std::string_view device_;
+};
+
+void validate_receiver(const Check& check, const Receiver& receiver) {
+  check.positive("receiver.integration_time", receiver.integration_time_s, "s",
+                 "charge is collected over it");
+  check.not_negative("receiver.temperature", receiver.temperature_k, "K",
+                     "temperatures are absolute");
+  check.fraction("receiver.visibility", receiver.visibility,
+                 "it is the overlap of the two beams' modes");
+  if (!(std::abs(receiver.phase_error_rad) < std::numbers::pi / 2)) {
+    check.fail("receiver.phase_error", receiver.phase_error_rad, "rad", "is not below pi/2",
+               "the interference signal, in proportion to its cosine, vanishes or turns its sign",
+               "Give a smaller phase error");
+  }
+  if (!(receiver.signal_beam_share > 0 && receiver.signal_beam_share < 1)) {
+    check.fail("receiver.signal_beam_share", receiver.signal_beam_share, "", "is outside (0, 1)",
+               "without light in one of the beams there is no interference signal",
+               "Give a value between 0 and 1, 0.5 for equal beams");
+  }
+  check.not_negative("receiver.energy_per_read", receiver.energy_per_read_j, "J",
+                     "an amplifier does not give energy back");
+
+  const bool integrator = receiver.kind == ReceiverKind::charge_integrator;
+  const bool transimpedance = receiver.kind == ReceiverKind::transimpedance;
+  if (integrator) {
+    check.positive("receiver.capacitance", receiver.capacitance_f, "F",
+                   "a charge integrator's noise and full well follow from it");
+    check.not_negative("receiver.voltage_swing", receiver.voltage_swing_v, "V",
+                       "it limits the charge; zero means no limit");
+  } else {
+    check.belongs_to("receiver.capacitance", receiver.capacitance_f, "F", "charge integrator");
+    check.belongs_to("receiver.voltage_swing", receiver.voltage_swing_v, "V", "charge integrator");
+  }
+  if (transimpedance) {
+    check.positive("receiver.feedback_resistance", receiver.feedback_resistance_ohm, "ohm",
+                   "a transimpedance amplifier's noise and gain follow from it");
+  } else {
+    check.belongs_to("receiver.feedback_resistance", receiver.feedback_resistance_ohm, "ohm",
+                     "transimpedance amplifier");
+  }
+}
+
+void validate_converter(const Check& check, const Converter& adc, ReceiverKind receiver) {
+  check.not_negative("adc.bits", adc.bits, "bit", "zero means no converter noise");
+  if (adc.bits > 32) {
+    check.fail("adc.bits", adc.bits, "bit", "is above 32",
+               "no converter resolves that, and the step would drown in rounding",
+               "Give an effective number of bits, or 0 for no converter noise");
+  }
+  check.not_negative("adc.full_scale", adc.full_scale_v, "V", "it is a peak-to-peak range");
+  check.not_negative("adc.energy_per_conversion", adc.energy_per_conversion_j, "J",
+                     "a converter does not give energy back");
+  if (adc.bits > 0) {
+    check.positive("adc.full_scale", adc.full_scale_v, "V",
+                   "the quantisation step is full_scale / 2^bits");
+    if (receiver == ReceiverKind::ideal) {
+      check.fail("adc.bits", adc.bits, "bit", "has no effect in electrons",
+                 "receiver.kind is ideal, so no capacitance or resistance says how many electrons "
+                 "make a volt",
+                 "Choose receiver.kind charge-integrator or transimpedance, or set adc.bits to 0");
+    }
+  }
+}
+
+}  // namespace
+
+void validate(const Device& device) {
+  const Check check(device.name);
+  const Laser& laser = device.laser;
+  check.positive("laser.wavelength", laser.wavelength_m, "m", "the photon energy is h c / lambda");
+  check.fraction("laser.wall_plug_efficiency", laser.wall_plug_efficiency,
+                 "a laser emits at most the power that it draws");
+  check.not_negative("laser.rin", laser.rin_per_hz, "1/Hz", "it is a spectral density");
+
+  const Link& link = device.link;
+  constexpr std::string_view passive = "a passive element does not amplify";
+  check.not_negative("link.coupling_loss", link.coupling_loss_db, "dB", passive);
+  check.not_negative("link.propagation_loss", link.propagation_loss_db, "dB", passive);
+  check.not_negative("link.modulator_insertion_loss", link.modulator_insertion_loss_db, "dB",
+                     passive);
+  check.not_negative("link.splitting_excess_loss", link.splitting_excess_loss_db, "dB", passive);
+  check.not_negative("link.detector_coupling_loss", link.detector_coupling_loss_db, "dB", passive);
+
+  const Detector& detector = device.detector;
+  check.fraction("detector.quantum_efficiency", detector.quantum_efficiency,
+                 "a photon releases at most one electron in a photodiode without gain");
+  if (!(detector.excess_noise_factor >= 1 && std::isfinite(detector.excess_noise_factor))) {
+    check.fail("detector.excess_noise_factor", detector.excess_noise_factor, "", "is below 1",
+               "a gain process adds noise to the counts, it never removes any",
+               "Give 1 for a PIN diode or a larger number for an avalanche diode");
+  }
+  check.not_negative("detector.dark_current", detector.dark_current_a, "A",
+                     "it is the reverse current of one diode in the dark");
+
+  validate_receiver(check, device.receiver);
+  validate_converter(check, device.adc, device.receiver.kind);
+}
+
+}  // namespace attojoule::photonics

@@ -1,0 +1,183 @@
+#include "photonics/homodyne_receiver.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "photonics/constants.hpp"
+#include "photonics/error.hpp"
+
+namespace attojoule::photonics {
+
+double HomodyneCounts::gain_of(double weight_norm2, double input_norm2) const {
+  if (encoding == Encoding::full_scale) return gain;
+  const double norms = std::sqrt(weight_norm2 * input_norm2);
+  return norms > 0 ? gain / norms : 0;
+}
+
+CountMeans HomodyneCounts::means(double y, double weight_norm2, double input_norm2) const {
+  const double light =
+      light_constant + light_per_weight_norm * weight_norm2 + light_per_input_norm * input_norm2;
+  const double signal = std::clamp(gain_of(weight_norm2, input_norm2) * y, -light, light);
+  return {.plus = dark + (light + signal) / 2, .minus = dark + (light - signal) / 2};
+}
+
+HomodyneCounts compile_homodyne_counts(const Device& device, Encoding encoding,
+                                       const OperatingPoint& point, const DotProduct& product) {
+  const NoiseModel model = compile_noise_model(device, Law::homodyne, encoding, point, product);
+  const Receiver& receiver = device.receiver;
+  const double eta = device.detector.quantum_efficiency;
+  const double share = receiver.signal_beam_share;
+  const double repetitions = point.repetitions;
+
+  HomodyneCounts counts;
+  counts.encoding = encoding;
+  counts.dark = repetitions * device.detector.dark_current_a * receiver.integration_time_s /
+                constants::elementary_charge_c;
+  counts.light_constant = eta * model.photons.constant;
+  counts.light_per_weight_norm = eta * model.photons.per_weight_norm;
+  counts.light_per_input_norm = eta * model.photons.per_input_norm;
+  const double gain_per_photon = 2 * eta * receiver.visibility *
+                                 std::cos(receiver.phase_error_rad) *
+                                 std::sqrt(share * (1 - share));
+  const double photons = repetitions * point.photons_per_mac;
+  counts.gain =
+      encoding == Encoding::normalised
+          ? gain_per_photon * photons * static_cast<double>(product.length)
+          : gain_per_photon * photons / (product.weight_full_scale * product.input_full_scale);
+
+  // Everything in the Gaussian law that the counts do not bring with them.
+  const double inverse_gain2 = 1 / (counts.gain * counts.gain);
+  const double read = model.reads * read_out(device).variance() * inverse_gain2;
+  const double excess = (device.detector.excess_noise_factor - 1) * inverse_gain2;
+  VarianceCoefficients& residual = counts.residual;
+  (encoding == Encoding::normalised ? residual.norm_product : residual.constant) = read;
+  residual.norm_product += excess * counts.light_constant;
+  residual.weight_norm = excess * counts.light_per_weight_norm;
+  residual.input_norm = excess * counts.light_per_input_norm;
+  residual.signal = model.variance.signal;
+  return counts;
+}
+
+GaussianDistance gaussian_distance(const HomodyneCounts& counts, double y, double weight_norm2,
+                                   double input_norm2) {
+  const CountMeans means = counts.means(y, weight_norm2, input_norm2);
+  return gaussian_distance(means.plus, means.minus);
+}
+
+HomodyneReceiver::HomodyneReceiver(const Device& device, Encoding encoding,
+                                   const OperatingPoint& point, const DotProduct& product)
+    : device_(device), encoding_(encoding), point_(point), product_(product) {
+  compile_noise_model(device, Law::homodyne, encoding, point, product);  // checks everything
+  read_ = read_out(device);
+  chunks_ = cut_into_chunks(device, point, product);
+  const double slot_s = device.receiver.integration_time_s / static_cast<double>(product.length);
+  const double slot_rms = std::sqrt(device.laser.rin_per_hz / (2 * slot_s));
+  if (slot_rms > 0.2) {
+    throw ConfigError(fmt::format(
+        "device '{}', laser.rin: {} 1/Hz gives a symbol of {:.3g} s an intensity error of {:.2g} "
+        "root mean square (beyond 0.2 intensities would turn negative). Lower laser.rin or raise "
+        "receiver.integration_time.",
+        device.name, device.laser.rin_per_hz, slot_s, slot_rms));
+  }
+}
+
+Reading HomodyneReceiver::measure(std::span<const float> weights, std::span<const float> inputs,
+                                  RandomSequence& random) const {
+  const auto length = static_cast<std::size_t>(product_.length);
+  if (weights.size() != length || inputs.size() != length) {
+    throw RunError(fmt::format(
+        "homodyne receiver: {} weights and {} inputs for a dot product of length {} (each slot "
+        "carries one of both). Pass vectors of that length.",
+        weights.size(), inputs.size(), length));
+  }
+  const Receiver& receiver = device_.receiver;
+  const double eta = device_.detector.quantum_efficiency;
+  const double share = receiver.signal_beam_share;
+  const double contrast = receiver.visibility * std::cos(receiver.phase_error_rad);
+  const double slots = static_cast<double>(length);
+
+  // Field amplitudes per unit of x and w, in sqrt(photons).
+  double x_field = std::sqrt(share * point_.photons_per_mac);
+  double w_field = std::sqrt((1 - share) * point_.photons_per_mac);
+  if (encoding_ == Encoding::normalised) {
+    double weight_norm2 = 0, input_norm2 = 0;
+    for (std::size_t k = 0; k < length; ++k) {
+      weight_norm2 += static_cast<double>(weights[k]) * static_cast<double>(weights[k]);
+      input_norm2 += static_cast<double>(inputs[k]) * static_cast<double>(inputs[k]);
+    }
+    // Without a direction there is no field to send; the product is zero.
+    if (weight_norm2 == 0 || input_norm2 == 0) return {};
+    x_field *= std::sqrt(slots / input_norm2);
+    w_field *= std::sqrt(slots / weight_norm2);
+  } else {
+    x_field /= product_.input_full_scale;
+    w_field /= product_.weight_full_scale;
+    for (std::size_t k = 0; k < length; ++k) {
+      if (std::abs(static_cast<double>(weights[k])) > product_.weight_full_scale ||
+          std::abs(static_cast<double>(inputs[k])) > product_.input_full_scale) {
+        throw RunError(fmt::format(
+            "homodyne receiver: slot {} has weight {} and input {}, full scales {} and {} (a "
+            "modulator cannot encode more than its full scale). Raise the full scale.",
+            k, weights[k], inputs[k], product_.weight_full_scale, product_.input_full_scale));
+      }
+    }
+  }
+
+  const double dark_per_slot = device_.detector.dark_current_a * receiver.integration_time_s /
+                               (constants::elementary_charge_c * slots);
+  const double slot_rin =
+      std::sqrt(device_.laser.rin_per_hz * slots / (2 * receiver.integration_time_s));
+  const double excess = device_.detector.excess_noise_factor - 1;
+
+  Reading reading;
+  double difference = 0;
+  const auto repetitions = static_cast<std::int64_t>(point_.repetitions);
+  for (std::int64_t repetition = 0; repetition < repetitions; ++repetition) {
+    for (std::size_t begin = 0; begin < length; begin += static_cast<std::size_t>(chunks_.slots)) {
+      const std::size_t end = std::min(length, begin + static_cast<std::size_t>(chunks_.slots));
+      double light_plus = 0, light_minus = 0;
+      for (std::size_t k = begin; k < end; ++k) {
+        const double intensity = slot_rin > 0 ? std::max(0.0, 1 + slot_rin * random.normal()) : 1;
+        const double a = x_field * static_cast<double>(inputs[k]);
+        const double b = w_field * static_cast<double>(weights[k]);
+        const double sum = intensity * (a * a + b * b);
+        const double interference = intensity * 2 * contrast * a * b;
+        light_plus += eta / 2 * (sum + interference);
+        light_minus += eta / 2 * (sum - interference);
+        reading.photons += sum;
+      }
+      const double dark = dark_per_slot * static_cast<double>(end - begin);
+      const auto collect = [&](double light) {
+        double electrons = static_cast<double>(sample_poisson(std::max(light, 0.0) + dark, random));
+        if (excess > 0) electrons += std::sqrt(excess * std::max(light, 0.0)) * random.normal();
+        return electrons;
+      };
+      const double plus = collect(light_plus);
+      const double minus = collect(light_minus);
+      reading.electrons_plus += plus;
+      reading.electrons_minus += minus;
+      bool saturated = std::max(plus, minus) > read_.full_well_electrons;
+      double charge =
+          std::min(plus, read_.full_well_electrons) - std::min(minus, read_.full_well_electrons);
+      if (read_.receiver_noise_electrons > 0) {
+        charge += read_.receiver_noise_electrons * random.normal();
+      }
+      if (read_.converter_step_electrons > 0) {
+        saturated |= std::abs(charge) > read_.converter_half_range_electrons;
+        charge = std::clamp(charge, -read_.converter_half_range_electrons,
+                            read_.converter_half_range_electrons);
+        charge =
+            read_.converter_step_electrons * std::round(charge / read_.converter_step_electrons);
+      }
+      reading.saturated_reads += saturated ? 1 : 0;
+      difference += charge;
+    }
+  }
+  const double gain = 2 * eta * contrast * x_field * w_field * point_.repetitions;
+  reading.estimate = difference / gain;
+  return reading;
+}
+
+}  // namespace attojoule::photonics

@@ -1,0 +1,67 @@
+#include "photonics/read_out.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "photonics/constants.hpp"
+#include "photonics/error.hpp"
+#include "photonics/units.hpp"
+
+namespace attojoule::photonics {
+
+ReadOut read_out(const Device& device) {
+  const Receiver& receiver = device.receiver;
+  ReadOut result;
+  double electrons_per_volt = 0;
+  if (receiver.kind == ReceiverKind::charge_integrator) {
+    electrons_per_volt = receiver.capacitance_f / constants::elementary_charge_c;
+    result.receiver_noise_electrons =
+        ktc_noise_electrons(receiver.temperature_k * kelvin, receiver.capacitance_f * farad);
+    if (receiver.voltage_swing_v > 0) {
+      result.full_well_electrons = electrons_per_volt * receiver.voltage_swing_v;
+    }
+  } else if (receiver.kind == ReceiverKind::transimpedance) {
+    electrons_per_volt = receiver.integration_time_s /
+                         (constants::elementary_charge_c * receiver.feedback_resistance_ohm);
+    result.receiver_noise_electrons = transimpedance_noise_electrons(
+        receiver.temperature_k * kelvin, receiver.feedback_resistance_ohm * ohm,
+        receiver.integration_time_s * second);
+  }
+  if (device.adc.bits > 0) {
+    const double range_electrons = device.adc.full_scale_v * electrons_per_volt;
+    result.converter_step_electrons = range_electrons / std::exp2(device.adc.bits);
+    result.converter_half_range_electrons = range_electrons / 2;
+  }
+  return result;
+}
+
+Chunks cut_into_chunks(const Device& device, const OperatingPoint& point,
+                       const DotProduct& product) {
+  const double well = read_out(device).full_well_electrons;
+  if (std::isinf(well)) return {.slots = product.length, .count = 1};
+
+  const Receiver& receiver = device.receiver;
+  const double share = receiver.signal_beam_share;
+  const double interference =
+      2 * receiver.visibility * std::cos(receiver.phase_error_rad) * std::sqrt(share * (1 - share));
+  const double dark_per_slot = device.detector.dark_current_a * receiver.integration_time_s /
+                               constants::elementary_charge_c / static_cast<double>(product.length);
+  const double light_per_slot =
+      device.detector.quantum_efficiency * point.photons_per_mac * (1 + interference) / 2;
+  const double slots = std::floor(well / (light_per_slot + dark_per_slot));
+  if (slots < 1) {
+    throw ConfigError(fmt::format(
+        "device '{}', receiver.voltage_swing: the full well holds {:.4g} electrons, but one symbol "
+        "of {:.4g} photons can put {:.4g} on one diode (a read cannot be shorter than a symbol). "
+        "Lower operating_point.photons_per_mac, or raise receiver.capacitance or "
+        "receiver.voltage_swing.",
+        device.name, well, point.photons_per_mac, light_per_slot + dark_per_slot));
+  }
+  const auto limited =
+      static_cast<std::int64_t>(std::min(slots, static_cast<double>(product.length)));
+  return {.slots = limited, .count = (product.length + limited - 1) / limited};
+}
+
+}  // namespace attojoule::photonics

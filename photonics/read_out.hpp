@@ -1,0 +1,58 @@
+// What one read of a receiver adds to the electrons that it collected, and how many it can hold.
+//
+//   charge integrator        sigma = sqrt(k_B Theta C) / q            (reset noise, once a read)
+//   transimpedance amplifier sigma = sqrt(2 k_B Theta T / R_f) / q    (bandwidth 1/(2T))
+//   converter                LSB = full_scale / 2^bits volts, sigma = LSB / sqrt(12);
+//                            one volt is C / q or T / (q R_f) electrons
+//   full well                Q_max = C V / q electrons on either diode
+//
+// Symbols: Theta temperature, C integration capacitance, T integration time, R_f feedback resistor,
+// V voltage swing. The reset noise is not removed (no correlated double sampling); 1/f noise and
+// the amplifier's own noise are not modelled. The converter's error is taken as uniform and
+// independent of the signal, which needs a spread of the signal of at least half a step before the
+// converter (Widrow, IRE Trans. Circuit Theory 3, 266, 1956); bits is the effective number, SNDR
+// included.
+//
+// A dot product whose charge would exceed the full well is collected in several chunks of whole
+// symbol slots, each a read of its own. Worst case: all light in the fuller diode (w parallel to
+// x). Tests: tests/photonics/noise_model_test.cpp, ReadOut.*.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "photonics/device.hpp"
+#include "photonics/noise_model.hpp"
+
+namespace attojoule::photonics {
+
+struct ReadOut {
+  double receiver_noise_electrons = 0;  // root mean square, one read
+  double converter_step_electrons = 0;  // LSB; 0 = no converter
+  // The converter takes differences in +- this range and clips beyond it.
+  double converter_half_range_electrons = std::numeric_limits<double>::infinity();
+  double full_well_electrons = std::numeric_limits<double>::infinity();
+
+  // Variance that one read adds, in electrons squared.
+  double variance() const {
+    return receiver_noise_electrons * receiver_noise_electrons +
+           converter_step_electrons * converter_step_electrons / 12;
+  }
+};
+
+// The device must have passed validate().
+ReadOut read_out(const Device& device);
+
+// How a dot product of `length` slots is cut: `count` chunks of at most `slots` slots.
+struct Chunks {
+  std::int64_t slots = 0;
+  std::int64_t count = 1;
+};
+
+// Chunks of one homodyne dot product at point.photons_per_mac photons a slot. In the normalised
+// encoding only the total is fixed; it is then cut as if the light were spread evenly over the
+// slots. Throws ConfigError where the light of a single slot overfills the well.
+Chunks cut_into_chunks(const Device& device, const OperatingPoint& point,
+                       const DotProduct& product);
+
+}  // namespace attojoule::photonics
