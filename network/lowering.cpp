@@ -291,6 +291,7 @@ class Lowering {
     while (readers_[index(current)].size() == 1 && !pending_graph_output_[index(current)]) {
       const int next = readers_[index(current)][0];
       const Node& reader = graph_->nodes[static_cast<std::size_t>(next)];
+      if (absorbed_.contains(next)) break;  // the other summand's product takes the addition
       if (reader.op == "Add") {
         const ValueId other = reader.inputs[0] == current ? reader.inputs[1] : reader.inputs[0];
         if (graph_->value(reader.outputs[0]).shape != output) break;
