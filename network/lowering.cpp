@@ -700,9 +700,14 @@ class Lowering {
       }
     }
     const std::size_t last = wide.shape.size() - 1;
-    needs_copy = needs_copy || (wide.strides[last] != 1 && wide.strides[last - 1] != 1);
-    // The stack must be one axis.
+    // One axis of the matrix is contiguous, and the other steps over it: no element is used twice.
+    const auto steps_over = [&](std::size_t contiguous, std::size_t other) {
+      return wide.strides[contiguous] == 1 && wide.strides[other] >= wide.shape[contiguous];
+    };
+    needs_copy = needs_copy || !(steps_over(last, last - 1) || steps_over(last - 1, last));
+    // The stack must be one axis, of different matrices.
     std::int64_t stride = outer.empty() ? 0 : wide.strides[outer.size() - 1];
+    needs_copy = needs_copy || (stride <= 0 && element_count(outer) > 1);
     std::int64_t expected = stride;
     for (std::size_t i = outer.size(); i-- > 0;) {
       if (outer[i] != 1 && wide.strides[i] != expected) needs_copy = true;
