@@ -136,6 +136,15 @@ double OperatorCall::constant_real(std::size_t index, double fallback) const {
   return to_double(*constant).values[0];
 }
 
+void OperatorCall::require_reals() const {
+  for (std::size_t i = 0; i < input_count(); ++i) {
+    if (!has_input(i) || type(i) == ElementType::real) continue;
+    fail(fmt::format("input '{}' holds {} numbers where real ones are needed",
+                     graph_.value(node_.inputs[i]).name, to_string(type(i))),
+         "Export the model in float32");
+  }
+}
+
 std::int64_t OperatorCall::axis(std::int64_t value, std::int64_t rank) const {
   if (value < -rank || value >= rank) {
     fail(fmt::format("axis {} of an array of {} axes", value, rank), "Export the model again");
