@@ -38,13 +38,13 @@ inline std::filesystem::path fashion_mnist(const std::string& name) {
 
 }  // namespace attojoule::tests
 
-// In a test: declares `path`, or ends the test: skipped with the reason, or failed where
-// ATTOJOULE_REQUIRE_DATA=1.
-#define ATTOJOULE_ASSET(path, relative)                                       \
-  const auto path##_found = ::attojoule::tests::find_asset(relative);         \
-  if (!path##_found) {                                                        \
+// In a test: declares `variable` as the file's path, or ends the test: skipped with the reason, or
+// failed where ATTOJOULE_REQUIRE_DATA=1.
+#define ATTOJOULE_ASSET(variable, relative)                                   \
+  const auto variable##_found = ::attojoule::tests::find_asset(relative);     \
+  if (!variable##_found) {                                                    \
     const auto message = ::attojoule::tests::missing_asset_message(relative); \
     if (::attojoule::tests::assets_are_required()) FAIL() << message;         \
     GTEST_SKIP() << message;                                                  \
   }                                                                           \
-  const std::filesystem::path path = *path##_found
+  const std::filesystem::path variable = *variable##_found
