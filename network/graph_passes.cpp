@@ -45,7 +45,8 @@ bool does_nothing(const Graph& graph, const Node& node) {
 }
 
 void remove_identities(Graph& graph) {
-  for (const Node& node : std::vector<Node>(graph.nodes)) {
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node node = graph.nodes[i];  // as it reads now: its input may have been replaced
     if (!does_nothing(graph, node)) continue;
     // A network whose output is its input is left alone.
     const auto& ins = graph.inputs;
@@ -116,6 +117,9 @@ void fold_batch_norms(Graph& graph) {
     target.inputs[2] = new_bias;
     const ValueId result = graph.nodes[index].outputs[0];
     replace_value(graph, result, target.outputs[0]);
+    // Gone at once: it would count as a reader of the product for a normalisation that follows.
+    graph.nodes.erase(graph.nodes.begin() + static_cast<std::ptrdiff_t>(index));
+    --index;
   }
   remove_dead_nodes(graph);
 }

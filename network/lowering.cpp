@@ -956,7 +956,7 @@ class Lowering {
   // Operators that only look at the same memory differently.
   bool lower_view(const Node& node) {
     const Shape& shape = graph_->value(node.outputs[0]).shape;
-    if (node.op == "Identity" || node.op == "Dropout" ||
+    if (node.op == "Identity" || (node.op == "Dropout" && node.outputs.size() == 1) ||
         (node.op == "Cast" && graph_->value(node.outputs[0]).type == ElementType::real)) {
       define(node.outputs[0], view(node.inputs[0]));
       return true;

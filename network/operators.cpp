@@ -13,6 +13,8 @@ namespace {
 
 // No network of this program's size has a larger value; a file that claims one is broken.
 constexpr std::int64_t largest_value = std::int64_t{1} << 31;
+// Constants are computed in double precision: 1 GiB.
+constexpr std::int64_t largest_constant = std::int64_t{1} << 27;
 
 const std::map<std::string, const Operator*>& registry() {
   static const std::map<std::string, const Operator*> operators = [] {
@@ -134,6 +136,15 @@ double OperatorCall::constant_real(std::size_t index, double fallback) const {
          "Export the model with constants in that place");
   }
   return to_double(*constant).values[0];
+}
+
+void OperatorCall::require_reals() const {
+  for (std::size_t i = 0; i < input_count(); ++i) {
+    if (!has_input(i) || type(i) == ElementType::real) continue;
+    fail(fmt::format("input '{}' holds {} numbers where real ones are needed",
+                     graph_.value(node_.inputs[i]).name, to_string(type(i))),
+         "Export the model in float32");
+  }
 }
 
 std::int64_t OperatorCall::axis(std::int64_t value, std::int64_t rank) const {
@@ -331,6 +342,12 @@ void bind_inputs(Graph& graph, const std::vector<Shape>& shapes) {
       }
     }
     if (!constant) continue;
+    for (const ValueInfo& info : infos) {
+      if (element_count(info.shape) > largest_constant) {
+        call.fail(fmt::format("constant of shape {} (too large)", to_string(info.shape)),
+                  "Check the model: a few numbers become more than any network holds");
+      }
+    }
     std::vector<DoubleTensor> held(node.inputs.size());
     InputTensors inputs;
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {

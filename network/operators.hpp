@@ -45,6 +45,8 @@ class OperatorCall {
   std::vector<std::int64_t> constant_integers(std::size_t index) const;
   double constant_real(std::size_t index, double fallback) const;
   bool is_constant(std::size_t index) const;
+  // DataError unless every input that is given holds real numbers.
+  void require_reals() const;
 
   // The axis as 0 .. rank-1 (negative counts from the end); DataError outside.
   std::int64_t axis(std::int64_t value, std::int64_t rank) const;

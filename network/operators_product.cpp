@@ -17,6 +17,7 @@ std::vector<std::int64_t> conv_kernel(const OperatorCall& call) {
 }
 
 std::vector<ValueInfo> infer_conv(const OperatorCall& call) {
+  call.require_reals();
   const Shape& weights = call.shape(1);
   const WindowGeometry geometry = window_geometry(call, conv_kernel(call));
   const std::int64_t groups = call.integer("group", 1);
@@ -99,6 +100,7 @@ GemmShape gemm_shape(const OperatorCall& call) {
 }
 
 std::vector<ValueInfo> infer_gemm(const OperatorCall& call) {
+  call.require_reals();
   const GemmShape shape = gemm_shape(call);
   const Shape result{shape.rows, shape.columns};
   if (call.has_input(2) && broadcast_shape(call, result, call.shape(2)) != result) {
@@ -140,6 +142,7 @@ void evaluate_gemm(const OperatorCall& call, const InputTensors& in,
 }
 
 std::vector<ValueInfo> infer_matmul(const OperatorCall& call) {
+  call.require_reals();
   Shape a = call.shape(0);
   Shape b = call.shape(1);
   if (a.empty() || b.empty()) call.fail("a scalar operand", "Export the model again");

@@ -207,8 +207,17 @@ void evaluate_softmax(const OperatorCall& call, const InputTensors& in,
 }
 
 std::vector<ValueInfo> infer_layer_norm(const OperatorCall& call) {
+  call.require_reals();
   const std::int64_t axis = call.axis(call.integer("axis", -1), call.rank(0));
-  Shape statistics = call.shape(0);
+  const Shape& input = call.shape(0);
+  const std::int64_t extent = element_count(Shape(input.begin() + axis, input.end()));
+  for (std::size_t i = 1; i < 3; ++i) {
+    if (!call.has_input(i) || element_count(call.shape(i)) == extent) continue;
+    call.fail(fmt::format("{} of shape {} for {} normalised elements", i == 1 ? "scale" : "bias",
+                          to_string(call.shape(i)), extent),
+              "Export the model again");
+  }
+  Shape statistics = input;
   std::fill(statistics.begin() + axis, statistics.end(), 1);
   return {{call.type(0), call.shape(0)},
           {ElementType::real, statistics},
@@ -222,9 +231,6 @@ void evaluate_layer_norm(const OperatorCall& call, const InputTensors& in,
   std::size_t extent = 1;
   for (std::size_t i = axis; i < in[0]->shape.size(); ++i) {
     extent *= static_cast<std::size_t>(in[0]->shape[i]);
-  }
-  if (in[1]->values.size() != extent || (call.has_input(2) && in[2]->values.size() != extent)) {
-    call.fail("scale or bias do not match the normalised axes", "Export the model again");
   }
   const std::size_t rows = extent == 0 ? 0 : in[0]->values.size() / extent;
   for (std::size_t row = 0; row < rows; ++row) {
@@ -246,6 +252,7 @@ void evaluate_layer_norm(const OperatorCall& call, const InputTensors& in,
 }
 
 std::vector<ValueInfo> infer_batch_norm(const OperatorCall& call) {
+  call.require_reals();
   if (call.rank(0) < 2) call.fail("an input of fewer than 2 axes", "Export the model again");
   for (std::size_t i = 1; i < 5; ++i) {
     if (element_count(call.shape(i)) != call.shape(0)[1]) {
