@@ -14,6 +14,11 @@ namespace {
 // No network of this program's size has a larger value; a file that claims one is broken.
 constexpr std::int64_t largest_value = std::int64_t{1} << 31;
 
+// A few bytes of a file can ask for any number of constants (Expand, Tile, Range): together the
+// computed ones may hold this many elements, and this many times those that the file holds.
+constexpr std::int64_t computed_elements = std::int64_t{1} << 24;
+constexpr std::int64_t computed_copies = 8;
+
 const std::map<std::string, const Operator*>& registry() {
   static const std::map<std::string, const Operator*> operators = [] {
     std::map<std::string, const Operator*> result;
@@ -305,6 +310,10 @@ void bind_inputs(Graph& graph, const std::vector<Shape>& shapes) {
     value.shape = shapes[i];
     value.shape_known = true;
   }
+  std::int64_t budget = computed_elements;
+  for (const Value& value : graph.values) {
+    if (value.constant) budget += computed_copies * value.constant->size();
+  }
   for (const Node& node : graph.nodes) {
     const OperatorCall call(graph, node);
     const Operator* op = find_operator(node.op);
@@ -331,6 +340,10 @@ void bind_inputs(Graph& graph, const std::vector<Shape>& shapes) {
       }
     }
     if (!constant) continue;
+    for (const ValueId output : node.outputs) budget -= element_count(graph.value(output).shape);
+    if (budget < 0) {
+      call.fail("its constant result is too large", "The file is inconsistent; export it again");
+    }
     std::vector<DoubleTensor> held(node.inputs.size());
     InputTensors inputs;
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
