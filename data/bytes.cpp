@@ -19,8 +19,15 @@ std::ifstream open_file(const std::filesystem::path& file) {
     throw DataError(fmt::format("{}: no such file. Check the path.", file.string()));
   }
   if (std::filesystem::is_directory(status)) {
-    throw DataError(fmt::format("{}: a directory where a file is needed. Name the file in it.",
-                                file.string()));
+    throw DataError(
+        fmt::format("{}: a directory where a file is needed. Name the file in it.", file.string()));
+  }
+  // A pipe has no size, and a device no end.
+  if (!std::filesystem::is_regular_file(status)) {
+    throw DataError(
+        fmt::format("{}: not a regular file (it has to be read more than once). Save it to "
+                    "a file first.",
+                    file.string()));
   }
   std::ifstream stream(file, std::ios::binary);
   if (!stream) {
@@ -52,7 +59,7 @@ std::vector<std::byte> read_file(const std::filesystem::path& file) {
 std::string sha256_of_file(const std::filesystem::path& file) {
   std::ifstream stream = open_file(file);
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
-                                                                       &EVP_MD_CTX_free);
+                                                                        &EVP_MD_CTX_free);
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int length = 0;
   bool good = context && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1;
@@ -62,11 +69,18 @@ std::string sha256_of_file(const std::filesystem::path& file) {
     good = EVP_DigestUpdate(context.get(), piece.data(),
                             static_cast<std::size_t>(stream.gcount())) == 1;
   }
+  if (stream.bad()) {
+    throw DataError(fmt::format("{}: cannot be read to its end. Check the disk.", file.string()));
+  }
   good = good && EVP_DigestFinal_ex(context.get(), digest.data(), &length) == 1;
   if (!good) throw RunError(fmt::format("{}: SHA-256 failed.", file.string()));
   std::string text;
   for (unsigned int i = 0; i < length; ++i) text += fmt::format("{:02x}", digest[i]);
   return text;
+}
+
+void require_readable(const std::filesystem::path& file) {
+  open_file(file);
 }
 
 }  // namespace attojoule::data

@@ -8,10 +8,14 @@
 
 namespace attojoule::data {
 
-// Throws DataError if the file is missing, a directory, unreadable or above 2 GiB.
+// Throws DataError if the file is missing, no regular file (a directory, a pipe), unreadable or above
+// 2 GiB. Tests: tests/data/bytes_test.cpp.
 std::vector<std::byte> read_file(const std::filesystem::path& file);
 
 // SHA-256 in hexadecimal, read in pieces. Throws DataError as above (any size).
 std::string sha256_of_file(const std::filesystem::path& file);
+
+// Throws DataError as above where a file could not be opened for reading.
+void require_readable(const std::filesystem::path& file);
 
 }  // namespace attojoule::data

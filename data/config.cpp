@@ -105,11 +105,15 @@ class TreeBuilder final : public YAML::EventHandler {
     if (wants_key()) {
       refuse(at(mark).text(), "a key is empty", "Give the key a name");
     }
-    place(new_node(Kind::null, mark));
+    auto node = new_node(Kind::null, mark);
+    // The parser notices that a value is missing only where something else begins.
+    if (!stack_.empty() && stack_.back().has_key) node->origin = stack_.back().key_origin;
+    place(std::move(node));
   }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
-    refuse(at(mark).text(), "a YAML alias (*name) is not allowed here (each value stands where it is used)",
+    refuse(at(mark).text(),
+           "a YAML alias (*name) is not allowed here (each value stands where it is used)",
            "Write the value out");
   }
 
@@ -219,7 +223,8 @@ class TreeBuilder final : public YAML::EventHandler {
       refuse(at(mark).text(), "a list or section is used as a key", "Use a plain word as the key");
     }
     if (stack_.size() >= depth_limit) {
-      refuse(at(mark).text(), fmt::format("the document is nested deeper than {} levels", depth_limit),
+      refuse(at(mark).text(),
+             fmt::format("the document is nested deeper than {} levels", depth_limit),
              "A configuration is flatter; check the brackets");
     }
     auto node = new_node(kind, mark);
@@ -330,9 +335,10 @@ template <class Impl>
       nearest.empty() ? "" : fmt::format("Did you mean \"{}\"? ", shown_text(nearest));
   const std::string where =
       section.path.empty() ? "here" : fmt::format("in \"{}\"", shown_text(section.path));
-  refuse(entry.origin.text(),
-         fmt::format("unknown key \"{}\" {} (it would have no effect)", shown_text(entry.key), where),
-         fmt::format("{}Known keys {}: {}", hint, where, joined_names(known)));
+  refuse(
+      entry.origin.text(),
+      fmt::format("unknown key \"{}\" {} (it would have no effect)", shown_text(entry.key), where),
+      fmt::format("{}Known keys {}: {}", hint, where, joined_names(known)));
 }
 
 // The node that holds the value: itself, or `value` of a {value, uncertainty, source} map.
@@ -392,11 +398,21 @@ std::string quoted(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
     switch (c) {
-      case '"': result += "\\\""; break;
-      case '\\': result += "\\\\"; break;
-      case '\n': result += "\\n"; break;
-      case '\r': result += "\\r"; break;
-      case '\t': result += "\\t"; break;
+      case '"':
+        result += "\\\"";
+        break;
+      case '\\':
+        result += "\\\\";
+        break;
+      case '\n':
+        result += "\\n";
+        break;
+      case '\r':
+        result += "\\r";
+        break;
+      case '\t':
+        result += "\\t";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
           result += fmt::format("\\x{:02X}", static_cast<unsigned char>(c));
@@ -422,8 +438,12 @@ std::string yaml_value(std::string_view text) {
 template <class Impl>
 void write_flow(const Impl& node, std::string& out) {
   switch (node.kind) {
-    case Kind::null: out += '~'; break;
-    case Kind::scalar: out += yaml_value(node.scalar); break;
+    case Kind::null:
+      out += '~';
+      break;
+    case Kind::scalar:
+      out += yaml_value(node.scalar);
+      break;
     case Kind::sequence: {
       out += '[';
       for (std::size_t i = 0; i < node.items.size(); ++i) {
@@ -491,7 +511,8 @@ ConfigNode ConfigNode::load(const std::filesystem::path& file) {
     throw DataError(file.string() + ": no such file. Check the path.");
   }
   if (std::filesystem::is_directory(status)) {
-    throw DataError(file.string() + ": is a directory (a YAML file is expected). Name a file in it.");
+    throw DataError(file.string() +
+                    ": is a directory (a YAML file is expected). Name a file in it.");
   }
   std::ifstream stream(file, std::ios::binary);
   if (!stream) throw DataError(file.string() + ": cannot be read. Check its permissions.");
@@ -521,7 +542,8 @@ void ConfigNode::set(const std::string& assignment) {
   }
   for (const std::string& part : parts) {
     if (part.empty() || part.find_first_of(" \t") != std::string::npos) {
-      refuse(place, fmt::format("\"{}\" is not a key (a part is empty or has a blank)", shown_text(key)),
+      refuse(place,
+             fmt::format("\"{}\" is not a key (a part is empty or has a blank)", shown_text(key)),
              "Write for example --set receiver.capacitance=1pF");
     }
   }
@@ -543,11 +565,12 @@ void ConfigNode::set(const std::string& assignment) {
   for (std::size_t i = 0;; ++i) {
     if (section->kind == Kind::null) section->kind = Kind::map;
     if (section->kind != Kind::map) {
-      refuse(place,
-             fmt::format("\"{}\" is {} and has no key \"{}\" (given at {})", shown_text(section->path),
-                         section->kind == Kind::sequence ? "a list" : "a single value", parts[i],
-                         section->origin.text()),
-             fmt::format("Set \"{}\" as a whole", shown_text(section->path)));
+      refuse(
+          place,
+          fmt::format("\"{}\" is {} and has no key \"{}\" (given at {})", shown_text(section->path),
+                      section->kind == Kind::sequence ? "a list" : "a single value", parts[i],
+                      section->origin.text()),
+          fmt::format("Set \"{}\" as a whole", shown_text(section->path)));
     }
     const auto found = section->index.find(parts[i]);
     const bool last = i + 1 == parts.size();
@@ -580,9 +603,15 @@ bool ConfigNode::has(const std::string& key) const {
   return impl_->find(key) != nullptr;
 }
 
-bool ConfigNode::is_map() const { return impl_->kind == Kind::map; }
-bool ConfigNode::is_sequence() const { return impl_->kind == Kind::sequence; }
-bool ConfigNode::is_scalar() const { return impl_->kind == Kind::scalar; }
+bool ConfigNode::is_map() const {
+  return impl_->kind == Kind::map;
+}
+bool ConfigNode::is_sequence() const {
+  return impl_->kind == Kind::sequence;
+}
+bool ConfigNode::is_scalar() const {
+  return impl_->kind == Kind::scalar;
+}
 
 ConfigNode ConfigNode::child(const std::string& key) const {
   impl_->asked.insert(key);
@@ -618,8 +647,12 @@ std::vector<std::string> ConfigNode::keys() const {
   return result;
 }
 
-std::string ConfigNode::place() const { return impl_->origin.text(); }
-std::string ConfigNode::path() const { return impl_->path; }
+std::string ConfigNode::place() const {
+  return impl_->origin.text();
+}
+std::string ConfigNode::path() const {
+  return impl_->path;
+}
 
 double ConfigNode::number(Dimension dimension) const {
   const std::string& text = scalar_of(*impl_, dimension_name(dimension));
@@ -659,8 +692,12 @@ std::int64_t ConfigNode::integer_or(const std::string& key, std::int64_t fallbac
   return has(key) ? integer(key) : fallback;
 }
 
-std::string ConfigNode::text() const { return scalar_of(*impl_, "text"); }
-std::string ConfigNode::text(const std::string& key) const { return child(key).text(); }
+std::string ConfigNode::text() const {
+  return scalar_of(*impl_, "text");
+}
+std::string ConfigNode::text(const std::string& key) const {
+  return child(key).text();
+}
 
 std::string ConfigNode::text_or(const std::string& key, const std::string& fallback) const {
   return has(key) ? text(key) : fallback;
@@ -689,7 +726,8 @@ std::optional<double> ConfigNode::uncertainty(Dimension dimension) const {
   const double value =
       parse_quantity(scalar_of(node, dimension_name(dimension)), dimension, node.subject());
   if (value < 0) {
-    refuse(node.subject(), fmt::format("{} is negative (an uncertainty is a width)", shown_text(node.scalar)),
+    refuse(node.subject(),
+           fmt::format("{} is negative (an uncertainty is a width)", shown_text(node.scalar)),
            "Write a number that is 0 or more");
   }
   return value;

@@ -74,35 +74,29 @@ class Hdf5Source {
     return names;
   }
 
-  RawArray read(const std::string& name) const {
-    const Hdf5Handle set(H5Dopen2(file_.get(), name.c_str(), H5P_DEFAULT), H5Dclose);
-    if (!set) {
-      fail(path_, fmt::format("'{}' is not a data set", name), "See docs/files.md for the layout");
-    }
-    const Hdf5Handle space(H5Dget_space(set.get()), H5Sclose);
-    const int rank = H5Sget_simple_extent_ndims(space.get());
-    RawArray array;
-    if (rank > 0) {
-      std::vector<hsize_t> extents(static_cast<std::size_t>(rank));
-      H5Sget_simple_extent_dims(space.get(), extents.data(), nullptr);
-      for (const hsize_t extent : extents) {
-        array.shape.push_back(static_cast<std::int64_t>(
-            std::min<hsize_t>(extent, static_cast<hsize_t>(std::numeric_limits<std::int64_t>::max()))));
-      }
-    }
-    const std::int64_t count = product(array.shape);
-    if (count < 0 || count > largest_elements) {
-      fail(path_, fmt::format("'{}' claims more elements than can be read", name),
-           "The file is damaged");
-    }
+  // Whether a data set holds numbers for each of `samples` samples, as an input of a network does.
+  bool is_per_sample(const std::string& name, std::int64_t samples) const {
+    const Hdf5Handle set = open(name);
+    const auto shape = shape_of(set);
     const Hdf5Handle type(H5Dget_type(set.get()), H5Tclose);
+    const H5T_class_t kind = H5Tget_class(type.get());
+    return !shape.empty() && shape[0] == samples &&
+           (kind == H5T_FLOAT || kind == H5T_INTEGER || kind == H5T_ENUM);
+  }
+
+  RawArray read(const std::string& name) const {
+    const Hdf5Handle set = open(name);
+    RawArray array;
+    array.shape = shape_of(set);
+    const Hdf5Handle type(H5Dget_type(set.get()), H5Tclose);
+    const std::int64_t count = checked_count(name, set, array.shape, H5Tget_size(type.get()));
     const H5T_class_t kind = H5Tget_class(type.get());
     const std::size_t size = H5Tget_size(type.get());
     const bool is_signed = H5Tget_sign(type.get()) != H5T_SGN_NONE;
     const auto load = [&](auto element, hid_t memory_type) {
       std::vector<decltype(element)> values(static_cast<std::size_t>(count));
-      if (count > 0 && H5Dread(set.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT,
-                               values.data()) < 0) {
+      if (count > 0 &&
+          H5Dread(set.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) {
         fail(path_, fmt::format("'{}' cannot be read ({})", name, hdf5_error()),
              "Check that the file was copied or downloaded whole");
       }
@@ -132,74 +126,158 @@ class Hdf5Source {
     if (!object || H5Aexists(object.get(), attribute.c_str()) <= 0) return {};
     const Hdf5Handle handle(H5Aopen(object.get(), attribute.c_str(), H5P_DEFAULT), H5Aclose);
     const Hdf5Handle space(H5Aget_space(handle.get()), H5Sclose);
+    const Hdf5Handle type(H5Aget_type(handle.get()), H5Tclose);
+    const H5T_class_t kind = H5Tget_class(type.get());
     const hssize_t count = H5Sget_simple_extent_npoints(space.get());
     constexpr hssize_t largest = 1 << 20;
     std::vector<double> values(static_cast<std::size_t>(std::clamp<hssize_t>(count, 0, largest)));
-    if (count < 1 || count > largest ||
+    if ((kind != H5T_FLOAT && kind != H5T_INTEGER) || count < 1 || count > largest ||
         H5Aread(handle.get(), H5T_NATIVE_DOUBLE, values.data()) < 0) {
-      fail(path_, fmt::format("attribute '{}' of '{}' is not numeric", attribute, name),
+      fail(path_,
+           fmt::format("attribute '{}' of {} is not numeric", attribute,
+                       name.empty() ? "the file" : "'" + name + "'"),
            "Store it as one number, or one per channel");
     }
     return values;
   }
 
  private:
+  // A data set whose values lie in this file.
+  Hdf5Handle open(const std::string& name) const {
+    H5L_info_t link;
+    const bool elsewhere = H5Lget_info(file_.get(), name.c_str(), &link, H5P_DEFAULT) >= 0 &&
+                           link.type == H5L_TYPE_EXTERNAL;
+    Hdf5Handle set;
+    if (!elsewhere) set = {H5Dopen2(file_.get(), name.c_str(), H5P_DEFAULT), H5Dclose};
+    if (!set && !elsewhere) {
+      fail(path_, fmt::format("'{}' is not a data set", name), "See docs/files.md for the layout");
+    }
+    const Hdf5Handle properties(elsewhere ? H5I_INVALID_HID : H5Dget_create_plist(set.get()),
+                                H5Pclose);
+    if (elsewhere || H5Pget_layout(properties.get()) == H5D_VIRTUAL ||
+        H5Pget_external_count(properties.get()) > 0) {
+      fail(path_,
+           fmt::format(
+               "the values of '{}' lie in another file (the file's sha256 would not tell which "
+               "data were used)",
+               name),
+           "Store them in this one");
+    }
+    return set;
+  }
+
+  static std::vector<std::int64_t> shape_of(const Hdf5Handle& set) {
+    const Hdf5Handle space(H5Dget_space(set.get()), H5Sclose);
+    const int rank = H5Sget_simple_extent_ndims(space.get());
+    std::vector<std::int64_t> shape;
+    if (rank <= 0) return shape;
+    std::vector<hsize_t> extents(static_cast<std::size_t>(rank));
+    H5Sget_simple_extent_dims(space.get(), extents.data(), nullptr);
+    constexpr auto most = static_cast<hsize_t>(std::numeric_limits<std::int64_t>::max());
+    for (const hsize_t extent : extents) {
+      shape.push_back(static_cast<std::int64_t>(std::min(extent, most)));
+    }
+    return shape;
+  }
+
+  // A broken header can claim any shape: what is claimed must be stored, compressed at best.
+  std::int64_t checked_count(const std::string& name, const Hdf5Handle& set,
+                             const std::vector<std::int64_t>& shape, std::size_t size) const {
+    const std::int64_t count = product(shape);
+    // No filter of HDF5 packs tighter than deflate, and deflate not tighter than 1032 to 1. Small
+    // data sets may be left to their fill value.
+    constexpr double tightest = 1100;
+    constexpr double small_bytes = 64.0 * 1024 * 1024;
+    const double bytes = static_cast<double>(count) * static_cast<double>(size);
+    const auto stored = static_cast<double>(H5Dget_storage_size(set.get()));
+    if (count < 0 || count > largest_elements || bytes > small_bytes + tightest * stored) {
+      fail(path_,
+           fmt::format("'{}' claims more values than the file can hold ({} bytes are stored)", name,
+                       stored),
+           "Check that it was copied or downloaded whole");
+    }
+    return count;
+  }
+
   std::filesystem::path path_;
   Hdf5Handle file_;
 };
 
 // ---- IDX (Y. LeCun's format of MNIST), plain or gzipped ----
 
-std::vector<std::uint8_t> read_gzip(const std::filesystem::path& path) {
-  // zlib hands plain files through unchanged.
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), &gzclose);
-  if (!file) fail(path, "cannot be read", "Check its permissions");
-  std::vector<std::uint8_t> bytes;
-  std::vector<std::uint8_t> piece(std::size_t{1} << 20);
-  constexpr std::size_t largest = std::size_t{1} << 32;
-  while (true) {
-    const int got = gzread(file.get(), piece.data(), static_cast<unsigned>(piece.size()));
-    int code = Z_OK;
-    const char* message = gzerror(file.get(), &code);
-    // A stream that stops early is reported at its end only, as Z_BUF_ERROR.
-    if (got < 0 || (got == 0 && code != Z_OK && code != Z_STREAM_END)) {
-      fail(path, fmt::format("the gzip stream is broken ({})", message),
-           "Check that it was copied or downloaded whole");
-    }
-    if (got == 0) return bytes;
-    bytes.insert(bytes.end(), piece.begin(), piece.begin() + got);
-    if (bytes.size() > largest) fail(path, "more than 4 GiB", "Split the file");
+// A file of bytes, unpacked if it is gzipped.
+class ByteStream {
+ public:
+  explicit ByteStream(const std::filesystem::path& path) : path_(path), file_(nullptr, &gzclose) {
+    require_readable(path);
+    // zlib hands plain files through unchanged.
+    file_.reset(gzopen(path.c_str(), "rb"));
+    if (!file_) fail(path, "cannot be read", "Check its permissions");
   }
-}
+
+  // Up to `most` bytes; fewer at the end of the file.
+  std::vector<std::uint8_t> read(std::size_t most) {
+    std::vector<std::uint8_t> bytes;
+    constexpr std::size_t piece = std::size_t{1} << 20;
+    while (bytes.size() < most) {
+      const std::size_t before = bytes.size();
+      const std::size_t wanted = std::min(piece, most - before);
+      bytes.resize(before + wanted);
+      const int got = gzread(file_.get(), bytes.data() + before, static_cast<unsigned>(wanted));
+      int code = Z_OK;
+      const char* message = gzerror(file_.get(), &code);
+      // A stream that stops early is reported at its end only, as Z_BUF_ERROR.
+      if (got < 0 || (got == 0 && code != Z_OK && code != Z_STREAM_END)) {
+        fail(path_, fmt::format("the gzip stream is broken ({})", message),
+             "Check that it was copied or downloaded whole");
+      }
+      bytes.resize(before + static_cast<std::size_t>(got));
+      if (got == 0) break;
+    }
+    return bytes;
+  }
+
+ private:
+  std::filesystem::path path_;
+  std::unique_ptr<gzFile_s, int (*)(gzFile)> file_;
+};
 
 RawArray read_idx(const std::filesystem::path& path) {
-  const std::vector<std::uint8_t> bytes = read_gzip(path);
-  if (bytes.size() < 4 || bytes[0] != 0 || bytes[1] != 0) {
+  ByteStream stream(path);
+  const std::vector<std::uint8_t> magic = stream.read(4);
+  if (magic.size() < 4 || magic[0] != 0 || magic[1] != 0) {
     fail(path, "neither HDF5 nor IDX", "Give a data set in one of these formats (docs/files.md)");
   }
   constexpr std::uint8_t unsigned_bytes = 0x08;
-  if (bytes[2] != unsigned_bytes) {
-    fail(path, fmt::format("IDX element type 0x{:02x}", bytes[2]), "Store unsigned bytes (0x08)");
+  if (magic[2] != unsigned_bytes) {
+    fail(path, fmt::format("IDX element type 0x{:02x}", magic[2]), "Store unsigned bytes (0x08)");
   }
-  const std::size_t rank = bytes[3];
-  const std::size_t header = 4 + 4 * rank;
-  RawArray array;
-  if (rank < 1 || bytes.size() < header) {
+  const std::size_t rank = magic[3];
+  const std::vector<std::uint8_t> extents = stream.read(4 * rank);
+  if (rank < 1 || extents.size() < 4 * rank) {
     fail(path, "the IDX header is truncated", "Check that it was copied or downloaded whole");
   }
+  RawArray array;
   for (std::size_t axis = 0; axis < rank; ++axis) {
     std::int64_t extent = 0;
-    for (std::size_t k = 0; k < 4; ++k) extent = extent * 256 + bytes[4 + 4 * axis + k];
+    for (std::size_t k = 0; k < 4; ++k) extent = extent * 256 + extents[4 * axis + k];
     array.shape.push_back(extent);
   }
   const std::int64_t count = product(array.shape);
-  const auto held = static_cast<std::int64_t>(bytes.size() - header);
-  if (count != held) {
-    fail(path, fmt::format("{} values where the header says {}", held, count),
+  if (count < 0 || count > largest_elements) {
+    fail(path, "the IDX header claims more values than can be read",
          "Check that it was copied or downloaded whole");
   }
-  array.values = std::vector<std::uint8_t>(bytes.begin() + static_cast<std::ptrdiff_t>(header),
-                                           bytes.end());
+  // Not a byte more is unpacked than the header asks for, and one that tells of a longer file.
+  std::vector<std::uint8_t> values = stream.read(static_cast<std::size_t>(count) + 1);
+  if (static_cast<std::int64_t>(values.size()) != count) {
+    const bool longer = static_cast<std::int64_t>(values.size()) > count;
+    fail(path,
+         fmt::format("{} values where the header says {}",
+                     longer ? "more" : std::to_string(values.size()), count),
+         "Check that it was copied or downloaded whole");
+  }
+  array.values = std::move(values);
   return array;
 }
 
@@ -234,8 +312,8 @@ struct Dataset::Storage {
   std::optional<int> classes;
 
   // Channel parameters: one number for all channels, or one for each.
-  std::vector<double> by_channel(const std::vector<double>& given, const char* name, double fallback,
-                                 std::size_t channels) const {
+  std::vector<double> by_channel(const std::vector<double>& given, const char* name,
+                                 double fallback, std::size_t channels) const {
     if (given.empty()) return std::vector<double>(channels, fallback);
     if (given.size() != 1 && given.size() != channels) {
       fail(file, fmt::format("{} has {} numbers for {} channels", name, given.size(), channels),
@@ -259,15 +337,38 @@ struct Dataset::Storage {
     const auto deviations = by_channel(std_deviation, "std", 1, channels);
     integers = !std::holds_alternative<std::vector<float>>(inputs) &&
                !std::holds_alternative<std::vector<double>>(inputs);
+    const double highest = largest_raw();
     for (std::size_t c = 0; c < channels; ++c) {
       if (!(deviations[c] > 0)) {
-        fail(file, fmt::format("std of channel {} is {} (inputs are divided by it)", c, deviations[c]),
+        fail(file,
+             fmt::format("std of channel {} is {} (inputs are divided by it)", c, deviations[c]),
              "Give numbers above 0");
       }
       factor.push_back(static_cast<float>(scales[c] / deviations[c]));
       shift.push_back(static_cast<float>(-means[c] / deviations[c]));
       integers = integers && scales[c] == 1 && means[c] == 0 && deviations[c] == 1;
+      const double largest = highest * std::abs(static_cast<double>(factor[c])) +
+                             std::abs(static_cast<double>(shift[c]));
+      if (!(largest <= std::numeric_limits<float>::max())) {
+        fail(
+            file,
+            fmt::format("inputs of channel {} reach {} once normalised (scale {}, mean {}, std {})",
+                        c, largest, scales[c], means[c], deviations[c]),
+            "Correct these numbers: inputs must stay within a float");
+      }
     }
+  }
+
+  double largest_raw() const {
+    return std::visit(
+        [](const auto& values) {
+          double largest = 0;
+          for (const auto value : values) {
+            largest = std::max(largest, std::abs(static_cast<double>(value)));
+          }
+          return largest;
+        },
+        inputs);
   }
 
   void check_finite() const {
@@ -290,7 +391,8 @@ struct Dataset::Storage {
 
   void read_labels(const RawArray& array, int offset) {
     if (array.shape.size() != 1) {
-      fail(file, fmt::format("labels have {} axes", array.shape.size()), "Give one label per sample");
+      fail(file, fmt::format("labels have {} axes", array.shape.size()),
+           "Give one label per sample");
     }
     if (array.shape[0] != size) {
       fail(file, fmt::format("{} labels for {} inputs", array.shape[0], size),
@@ -302,10 +404,11 @@ struct Dataset::Storage {
             const double label = static_cast<double>(values[i]) + offset;
             const double end = classes ? *classes : std::numeric_limits<int>::max();
             if (!(label >= 0) || !(label < end) || label != std::floor(label)) {
-              fail(file,
-                   fmt::format("label {} of sample {} is outside 0 to {}{}", label, i, end - 1,
-                               offset != 0 ? fmt::format(" (label_offset {} applied)", offset) : ""),
-                   "Correct the labels, or shift them with label_offset");
+              fail(
+                  file,
+                  fmt::format("label {} of sample {} is outside 0 to {}{}", label, i, end - 1,
+                              offset != 0 ? fmt::format(" (label_offset {} applied)", offset) : ""),
+                  "Correct the labels, or shift them with label_offset");
             }
             labels.push_back(static_cast<int>(label));
           }
@@ -324,8 +427,16 @@ struct Dataset::Storage {
     }
     take_inputs(source.read("inputs"));
     const auto stored_classes = source.attribute("", "classes");
-    if (!stored_classes.empty() && stored_classes[0] >= 1 && stored_classes[0] < 1e9) {
-      classes = static_cast<int>(stored_classes[0]);
+    if (!stored_classes.empty()) {
+      const double count = stored_classes[0];
+      if (stored_classes.size() != 1 || !(count >= 1 && count < 1e9) ||
+          count != std::floor(count)) {
+        fail(file,
+             fmt::format("attribute 'classes' of the file is {} (labels are checked against it)",
+                         fmt::join(stored_classes, ", ")),
+             "Store the number of classes, or leave it out");
+      }
+      classes = static_cast<int>(count);
     }
     const auto chosen = [&](const std::vector<double>& given, const char* name) {
       return given.empty() ? source.attribute("inputs", name) : given;
@@ -335,9 +446,8 @@ struct Dataset::Storage {
     normalise(scale, chosen(options.mean, "mean"), chosen(options.std, "std"));
     read_labels(source.read("labels"), options.label_offset);
     for (const std::string& name : source.dataset_names()) {
-      if (name == "inputs" || name == "labels") continue;
+      if (name == "inputs" || name == "labels" || !source.is_per_sample(name, size)) continue;
       RawArray array = source.read(name);
-      if (array.shape.empty() || array.shape[0] != size) continue;
       named.push_back({name, sample_shape_of(array)});
       named_values.push_back(std::move(array.values));
     }
@@ -389,23 +499,38 @@ Dataset::~Dataset() = default;
 Dataset::Dataset(Dataset&&) noexcept = default;
 Dataset& Dataset::operator=(Dataset&&) noexcept = default;
 
-std::int64_t Dataset::size() const { return storage_->size; }
-const std::vector<std::int64_t>& Dataset::sample_shape() const { return storage_->shape; }
-bool Dataset::is_integer_valued() const { return storage_->integers; }
-std::optional<int> Dataset::classes() const { return storage_->classes; }
+std::int64_t Dataset::size() const {
+  return storage_->size;
+}
+const std::vector<std::int64_t>& Dataset::sample_shape() const {
+  return storage_->shape;
+}
+bool Dataset::is_integer_valued() const {
+  return storage_->integers;
+}
+std::optional<int> Dataset::classes() const {
+  return storage_->classes;
+}
 int Dataset::label(std::int64_t index) const {
   return storage_->labels.at(static_cast<std::size_t>(index));
 }
-const std::vector<NamedInput>& Dataset::named_inputs() const { return storage_->named; }
-const std::string& Dataset::sha256() const { return storage_->sha256; }
-const std::filesystem::path& Dataset::file() const { return storage_->file; }
+const std::vector<NamedInput>& Dataset::named_inputs() const {
+  return storage_->named;
+}
+const std::string& Dataset::sha256() const {
+  return storage_->sha256;
+}
+const std::filesystem::path& Dataset::file() const {
+  return storage_->file;
+}
 
 void Dataset::read_input(std::int64_t index, std::span<float> out) const {
   const Storage& s = *storage_;
   if (index < 0 || index >= s.size || static_cast<std::int64_t>(out.size()) != s.elements) {
-    throw DataError(fmt::format("{}: sample {} of {} with room for {} values instead of {}. Check the "
-                                "network against the data set.",
-                                s.file.string(), index, s.size, out.size(), s.elements));
+    throw DataError(
+        fmt::format("{}: sample {} of {} with room for {} values instead of {}. Check the "
+                    "network against the data set.",
+                    s.file.string(), index, s.size, out.size(), s.elements));
   }
   std::visit(
       [&](const auto& values) {
@@ -426,9 +551,10 @@ void Dataset::read_named_input(std::size_t which, std::int64_t index, std::span<
   const Storage& s = *storage_;
   const std::int64_t elements = product(s.named.at(which).shape);
   if (index < 0 || index >= s.size || static_cast<std::int64_t>(out.size()) != elements) {
-    throw DataError(fmt::format("{}: sample {} of '{}' with room for {} values instead of {}. Check "
-                                "the network against the data set.",
-                                s.file.string(), index, s.named[which].name, out.size(), elements));
+    throw DataError(
+        fmt::format("{}: sample {} of '{}' with room for {} values instead of {}. Check "
+                    "the network against the data set.",
+                    s.file.string(), index, s.named[which].name, out.size(), elements));
   }
   std::visit(
       [&](const auto& values) {

@@ -21,7 +21,7 @@ struct DatasetOptions {
   int label_offset = 0;               // added to every label of the file
 };
 
-// A further data set of the file whose first axis is the sample, such as an attention mask.
+// A further numeric data set of the file whose first axis is the sample, such as an attention mask.
 struct NamedInput {
   std::string name;
   std::vector<std::int64_t> shape;  // of one sample
@@ -32,7 +32,8 @@ struct NamedInput {
 class Dataset {
  public:
   // HDF5 (`inputs`, `labels`, see docs/files.md) or IDX (optionally gzipped), told apart by content.
-  // Throws DataError naming file, data set and remedy.
+  // Throws DataError naming file, data set and remedy. Tests: tests/data/dataset_test.cpp,
+  // tests/fuzz/dataset_fuzz.cpp.
   static Dataset open(const DatasetOptions& options);
 
   ~Dataset();

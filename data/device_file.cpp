@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
+#include <utility>
 
 #include "data/names.hpp"
 #include "data/paths.hpp"
@@ -17,31 +17,10 @@ namespace {
 using photonics::Device;
 using photonics::ReceiverKind;
 
-struct Range {
-  double low, high;
-  bool low_open;       // low itself is not allowed
-  const char* reason;  // why values outside are refused
-};
-
-constexpr double infinite = std::numeric_limits<double>::infinity();
-constexpr Range above_zero{0, infinite, true, "it must be above 0"};
-constexpr Range not_negative{0, infinite, false, "it cannot be negative"};
-constexpr Range passive{0, infinite, false, "a passive link has no gain: losses are 0 dB or more"};
-constexpr Range share{0, 1, true, "it must be above 0 and at most 1"};
-
-// Reads one number of a section, or leaves the default.
-void read(const ConfigNode& section, const char* key, Dimension dimension, const Range& range,
-          double& target) {
-  if (!section.has(key)) return;
-  const double value = section.number(key, dimension);
-  const bool too_low = range.low_open ? !(value > range.low) : !(value >= range.low);
-  if (too_low || !(value <= range.high) || !std::isfinite(value)) {
-    section.child(key).fail(
-        fmt::format("{} is {} ({})", section.child(key).path(), format_quantity(value, dimension),
-                    range.reason),
-        "Correct the value or its unit");
-  }
-  target = value;
+// Reads one number of a section, or leaves the default. Its range is checked by
+// photonics::validate(), which knows the physics; here is only what a file can get wrong.
+void read(const ConfigNode& section, const char* key, Dimension dimension, double& target) {
+  target = section.number_or(key, dimension, target);
 }
 
 // A section of the device, or nothing.
@@ -67,33 +46,24 @@ const char* name_of(ReceiverKind kind) {
 }
 
 void read_detector(const ConfigNode& node, double wavelength_m, photonics::Detector& detector) {
-  read(node, "quantum_efficiency", Dimension::none, share, detector.quantum_efficiency);
+  read(node, "quantum_efficiency", Dimension::none, detector.quantum_efficiency);
   if (node.has("responsivity")) {
     if (node.has("quantum_efficiency")) {
       node.child("responsivity")
-          .fail("detector.responsivity beside detector.quantum_efficiency (each determines the other)",
-                "Keep one of them");
+          .fail(
+              "detector.responsivity beside detector.quantum_efficiency (each determines the "
+              "other)",
+              "Keep one of them");
     }
-    double responsivity = 0;
-    read(node, "responsivity", Dimension::responsivity, above_zero, responsivity);
     // eta = R h c / (q lambda)
     namespace si = photonics::constants;
     constexpr double hc_over_q =
         si::planck_j_s * si::speed_of_light_m_per_s / si::elementary_charge_c;  // V m
-    detector.quantum_efficiency = responsivity * hc_over_q / wavelength_m;
-    if (detector.quantum_efficiency > 1) {
-      node.child("responsivity")
-          .fail(fmt::format("detector.responsivity is {} (at {} no photodiode without gain exceeds "
-                            "q lambda / h c = {})",
-                            format_quantity(responsivity, Dimension::responsivity),
-                            format_quantity(wavelength_m, Dimension::length),
-                            format_quantity(wavelength_m / hc_over_q, Dimension::responsivity)),
-                "Correct the value, its unit or the wavelength");
-    }
+    detector.quantum_efficiency =
+        node.number("responsivity", Dimension::responsivity) * hc_over_q / wavelength_m;
   }
-  constexpr Range excess{1, infinite, false, "noise in excess of shot noise: 1 or more"};
-  read(node, "excess_noise_factor", Dimension::none, excess, detector.excess_noise_factor);
-  read(node, "dark_current", Dimension::current, not_negative, detector.dark_current_a);
+  read(node, "excess_noise_factor", Dimension::none, detector.excess_noise_factor);
+  read(node, "dark_current", Dimension::current, detector.dark_current_a);
 }
 
 void read_receiver(const ConfigNode& node, photonics::Receiver& receiver) {
@@ -107,32 +77,33 @@ void read_receiver(const ConfigNode& node, photonics::Receiver& receiver) {
     }
     receiver.kind = found->second;
   }
-  read(node, "integration_time", Dimension::time, above_zero, receiver.integration_time_s);
-  read(node, "temperature", Dimension::temperature, above_zero, receiver.temperature_k);
-  read(node, "capacitance", Dimension::capacitance, above_zero, receiver.capacitance_f);
-  read(node, "voltage_swing", Dimension::voltage, above_zero, receiver.voltage_swing_v);
-  read(node, "feedback_resistance", Dimension::resistance, above_zero,
-       receiver.feedback_resistance_ohm);
-  read(node, "visibility", Dimension::none, share, receiver.visibility);
-  constexpr double right_angle = 1.5707963267948966;
-  constexpr Range phase{-right_angle, right_angle, true,
-                        "at 90 degrees and beyond the signal vanishes or inverts"};
-  read(node, "phase_error", Dimension::angle, phase, receiver.phase_error_rad);
-  constexpr Range beam{0, 1, true, "both beams need light: above 0 and below 1"};
-  read(node, "signal_beam_share", Dimension::none, beam, receiver.signal_beam_share);
-  if (receiver.signal_beam_share >= 1) {
-    node.child("signal_beam_share").fail("receiver.signal_beam_share is 1 (both beams need light)",
-                                         "Give a number between 0 and 1");
+  read(node, "integration_time", Dimension::time, receiver.integration_time_s);
+  read(node, "temperature", Dimension::temperature, receiver.temperature_k);
+  read(node, "capacitance", Dimension::capacitance, receiver.capacitance_f);
+  read(node, "voltage_swing", Dimension::voltage, receiver.voltage_swing_v);
+  read(node, "feedback_resistance", Dimension::resistance, receiver.feedback_resistance_ohm);
+  read(node, "visibility", Dimension::none, receiver.visibility);
+  read(node, "phase_error", Dimension::angle, receiver.phase_error_rad);
+  read(node, "signal_beam_share", Dimension::none, receiver.signal_beam_share);
+  read(node, "energy_per_read", Dimension::energy, receiver.energy_per_read_j);
+}
+
+// Says what validate() found where the file says it, and in the file's words.
+[[noreturn]] void refuse(const ConfigNode& root, const photonics::DeviceProblem& problem) {
+  const std::size_t dot = problem.key.find('.');
+  const std::string section = problem.key.substr(0, dot);
+  const std::string name = problem.key.substr(dot + 1);
+  ConfigNode place = root.has(section) ? root.child(section) : root;
+  std::string subject = fmt::format("{}: missing, and its default {}", problem.key, problem.value);
+  if (place.path() == section && place.has(name)) {
+    place = place.child(name);
+    subject = fmt::format("{}: \"{}\"", problem.key, shown_text(place.text()));
+  } else if (problem.key == "detector.quantum_efficiency" && place.has("responsivity")) {
+    place = place.child("responsivity");
+    subject = fmt::format("{}: \"{}\" is a quantum efficiency of {} at this wavelength, which",
+                          place.path(), shown_text(place.text()), problem.value);
   }
-  read(node, "energy_per_read", Dimension::energy, not_negative, receiver.energy_per_read_j);
-  if (receiver.kind == ReceiverKind::charge_integrator && !(receiver.capacitance_f > 0)) {
-    node.fail("receiver.capacitance: missing (a charge integrator's kTC noise and full well need it)",
-              "Add it, e.g. capacitance: 10 pF");
-  }
-  if (receiver.kind == ReceiverKind::transimpedance && !(receiver.feedback_resistance_ohm > 0)) {
-    node.fail("receiver.feedback_resistance: missing (a transimpedance amplifier's noise needs it)",
-              "Add it, e.g. feedback_resistance: 10 kohm");
-  }
+  place.fail(fmt::format("{} {} ({})", subject, problem.problem, problem.why), problem.remedy);
 }
 
 Device read_device(const ConfigNode& root) {
@@ -140,35 +111,33 @@ Device read_device(const ConfigNode& root) {
   device.name = root.text_or("name", "unnamed");
   device.description = root.text_or("description", "");
   section(root, "laser", [&](const ConfigNode& node) {
-    read(node, "wavelength", Dimension::length, above_zero, device.laser.wavelength_m);
-    read(node, "wall_plug_efficiency", Dimension::none, share, device.laser.wall_plug_efficiency);
-    read(node, "rin", Dimension::relative_intensity_noise, not_negative, device.laser.rin_per_hz);
+    read(node, "wavelength", Dimension::length, device.laser.wavelength_m);
+    read(node, "wall_plug_efficiency", Dimension::none, device.laser.wall_plug_efficiency);
+    read(node, "rin", Dimension::relative_intensity_noise, device.laser.rin_per_hz);
   });
   section(root, "link", [&](const ConfigNode& node) {
     auto& link = device.link;
-    read(node, "coupling_loss", Dimension::ratio_db, passive, link.coupling_loss_db);
-    read(node, "propagation_loss", Dimension::ratio_db, passive, link.propagation_loss_db);
-    read(node, "modulator_insertion_loss", Dimension::ratio_db, passive,
-         link.modulator_insertion_loss_db);
-    read(node, "splitting_excess_loss", Dimension::ratio_db, passive, link.splitting_excess_loss_db);
-    read(node, "detector_coupling_loss", Dimension::ratio_db, passive, link.detector_coupling_loss_db);
+    read(node, "coupling_loss", Dimension::ratio_db, link.coupling_loss_db);
+    read(node, "propagation_loss", Dimension::ratio_db, link.propagation_loss_db);
+    read(node, "modulator_insertion_loss", Dimension::ratio_db, link.modulator_insertion_loss_db);
+    read(node, "splitting_excess_loss", Dimension::ratio_db, link.splitting_excess_loss_db);
+    read(node, "detector_coupling_loss", Dimension::ratio_db, link.detector_coupling_loss_db);
   });
   section(root, "detector", [&](const ConfigNode& node) {
     read_detector(node, device.laser.wavelength_m, device.detector);
   });
   section(root, "receiver", [&](const ConfigNode& node) { read_receiver(node, device.receiver); });
   section(root, "adc", [&](const ConfigNode& node) {
-    constexpr Range bits{0, 32, true, "effective bits: above 0, at most 32"};
-    read(node, "bits", Dimension::none, bits, device.adc.bits);
-    read(node, "full_scale", Dimension::voltage, above_zero, device.adc.full_scale_v);
-    read(node, "energy_per_conversion", Dimension::energy, not_negative,
-         device.adc.energy_per_conversion_j);
-    if (device.adc.bits > 0 && !(device.adc.full_scale_v > 0)) {
-      node.fail("adc.full_scale: missing (adc.bits is a step only of a range)",
-                "Add it, e.g. full_scale: 1 V");
-    }
+    read(node, "bits", Dimension::none, device.adc.bits);
+    read(node, "full_scale", Dimension::voltage, device.adc.full_scale_v);
+    read(node, "energy_per_conversion", Dimension::energy, device.adc.energy_per_conversion_j);
   });
   root.finish();
+  try {
+    photonics::validate(device);
+  } catch (const photonics::DeviceError& error) {
+    refuse(root, error.problem());
+  }
   return device;
 }
 
@@ -187,7 +156,9 @@ std::vector<std::string> device_presets() {
   return names;
 }
 
-Device load_device(const std::string& name_or_path) { return load_device(name_or_path, {}); }
+Device load_device(const std::string& name_or_path) {
+  return load_device(name_or_path, {});
+}
 
 Device load_device(const std::string& name_or_path, const std::vector<std::string>& overrides) {
   std::filesystem::path file(name_or_path);
@@ -197,11 +168,11 @@ Device load_device(const std::string& name_or_path, const std::vector<std::strin
     if (!std::filesystem::exists(file, error)) {
       const auto presets = device_presets();
       const std::string nearest = nearest_name(name_or_path, presets);
-      throw ConfigError(fmt::format("device: '{}' is no preset{}. Presets: {}; or give the path of a "
-                                    "device.yaml.",
-                                    shown_text(name_or_path),
-                                    nearest.empty() ? "" : fmt::format(" (nearest: {})", nearest),
-                                    joined_names(presets)));
+      throw ConfigError(fmt::format(
+          "device: '{}' is no preset{}. Presets: {}; or give the path of a "
+          "device.yaml.",
+          shown_text(name_or_path), nearest.empty() ? "" : fmt::format(" (nearest: {})", nearest),
+          joined_names(presets)));
     }
   }
   ConfigNode root = ConfigNode::load(file);
@@ -221,12 +192,13 @@ std::string device_to_yaml(const Device& device) {
   const auto text = [&root](const std::string& key, const std::string& value) {
     std::string quoted = "\"";
     for (const char c : value) {
-      if (c == '"' || c == '\\') quoted += '\\';
-      if (c == '\n') {
-        quoted += "\\n";
-      } else {
-        quoted += c;
+      const auto byte = static_cast<unsigned char>(c);
+      if (byte < 0x20 || byte == 0x7F) {
+        quoted += fmt::format("\\x{:02X}", byte);
+        continue;
       }
+      if (c == '"' || c == '\\') quoted += '\\';
+      quoted += c;
     }
     root.set(key + "=" + quoted + "\"");
   };
@@ -248,7 +220,7 @@ std::string device_to_yaml(const Device& device) {
   text("receiver.kind", name_of(receiver.kind));
   set("receiver.integration_time", receiver.integration_time_s, Dimension::time);
   set("receiver.temperature", receiver.temperature_k, Dimension::temperature);
-  // 0 stands for "none" in these, and is no value that a file may give.
+  // 0 stands for "none" in these.
   const auto set_if = [&](const char* key, double value, Dimension dimension) {
     if (value > 0) set(key, value, dimension);
   };

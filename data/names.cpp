@@ -6,7 +6,9 @@
 namespace attojoule::data {
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 // Cost of reading `a` for `b`, in half letters.
 int replacement_cost(char a, char b) {
@@ -34,6 +36,11 @@ int edit_distance(std::string_view a, std::string_view b) {
   return at(a.size(), b.size());
 }
 
+bool same_but_for_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return lower(x) == lower(y); });
+}
+
 }  // namespace
 
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
@@ -44,7 +51,7 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
   int best_distance = 0;
   for (const std::string& candidate : candidates) {
     if (candidate.size() > longest) continue;
-    const int distance = edit_distance(name, candidate);
+    const int distance = same_but_for_case(name, candidate) ? 1 : edit_distance(name, candidate);
     const int letters = static_cast<int>(std::max(name.size(), candidate.size()));
     if (distance > std::max(2, 2 * letters / 3)) continue;
     if (distance >= 2 * letters) continue;

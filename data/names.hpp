@@ -9,7 +9,8 @@ namespace attojoule::data {
 
 // The candidate with the least edit distance (insert, delete, replace, swap of neighbours; case
 // differences count half) to `name`; empty when no candidate is near enough to be a likely meaning,
-// i.e. when more than a third of the longer word, and more than one letter, would have to change.
+// i.e. when more than a third of the longer word, and more than one letter, would have to change. A
+// name that differs in case only is always near.
 // Tests: tests/data/config_test.cpp.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 

@@ -24,30 +24,29 @@ Hdf5Handle utf8_type() {
   return type;
 }
 
-void write_attribute(hid_t object, const std::string& name, const std::string& value) {
+// Both return whether it was written.
+bool write_attribute(hid_t object, const std::string& name, const std::string& value) {
   const Hdf5Handle type = utf8_type();
   const Hdf5Handle space(H5Screate(H5S_SCALAR), H5Sclose);
   const Hdf5Handle attribute(
-      H5Acreate2(object, name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+      H5Acreate2(object, name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT),
+      H5Aclose);
   const char* text = value.c_str();
-  if (!attribute || H5Awrite(attribute.get(), type.get(), &text) < 0) {
-    throw RunError(fmt::format("attribute '{}' cannot be written ({}).", name, hdf5_error()));
-  }
+  return attribute && H5Awrite(attribute.get(), type.get(), &text) >= 0;
 }
 
-void write_attribute(hid_t object, const std::string& name, std::uint64_t value) {
+bool write_attribute(hid_t object, const std::string& name, std::uint64_t value) {
   const Hdf5Handle space(H5Screate(H5S_SCALAR), H5Sclose);
-  const Hdf5Handle attribute(H5Acreate2(object, name.c_str(), H5T_STD_U64LE, space.get(),
-                                        H5P_DEFAULT, H5P_DEFAULT),
-                             H5Aclose);
-  if (!attribute || H5Awrite(attribute.get(), H5T_NATIVE_UINT64, &value) < 0) {
-    throw RunError(fmt::format("attribute '{}' cannot be written ({}).", name, hdf5_error()));
-  }
+  const Hdf5Handle attribute(
+      H5Acreate2(object, name.c_str(), H5T_STD_U64LE, space.get(), H5P_DEFAULT, H5P_DEFAULT),
+      H5Aclose);
+  return attribute && H5Awrite(attribute.get(), H5T_NATIVE_UINT64, &value) >= 0;
 }
 
 std::string utc_now() {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
-                     fmt::gmtime(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())));
+  return fmt::format(
+      "{:%Y-%m-%dT%H:%M:%SZ}",
+      fmt::gmtime(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())));
 }
 
 }  // namespace
@@ -65,9 +64,16 @@ struct ResultWriter::State {
     if (!committed) std::filesystem::remove(temporary, ignored);
   }
 
-  [[noreturn]] void fail(const std::string& path) const {
-    throw RunError(fmt::format("{}: '{}' cannot be written ({}). Check the disk's free space.",
-                               target.string(), path, hdf5_error()));
+  [[noreturn]] void fail(const std::string& path, const std::string& attribute = "") const {
+    throw RunError(fmt::format(
+        "{}: {}'{}' cannot be written ({}). Check the disk's free space.", target.string(),
+        attribute.empty() ? "" : fmt::format("attribute '{}' of ", attribute), path, hdf5_error()));
+  }
+
+  template <class Value>
+  void set_attribute(hid_t object, const std::string& path, const std::string& name,
+                     const Value& value) {
+    if (!write_attribute(object, name, value)) fail(path, name);
   }
 
   Hdf5Handle create(const std::string& path, hid_t type, const std::vector<hsize_t>& extents) {
@@ -94,9 +100,10 @@ struct ResultWriter::State {
     return set;
   }
 
-  void describe(const Hdf5Handle& set, const std::string& units, const std::string& long_name) {
-    write_attribute(set.get(), "units", units);
-    write_attribute(set.get(), "long_name", long_name);
+  void describe(const Hdf5Handle& set, const std::string& path, const std::string& units,
+                const std::string& long_name) {
+    set_attribute(set.get(), path, "units", units);
+    set_attribute(set.get(), path, "long_name", long_name);
   }
 
   void write_values(const std::string& path, const void* values, std::size_t count, hid_t stored,
@@ -122,7 +129,7 @@ struct ResultWriter::State {
     if (count > 0 && H5Dwrite(set.get(), memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) {
       fail(path);
     }
-    describe(set, units, long_name);
+    describe(set, path, units, long_name);
     for (std::size_t i = 0; i < axis_paths.size(); ++i) {
       const Hdf5Handle scale(H5Dopen2(file.get(), axis_paths[i].c_str(), H5P_DEFAULT), H5Dclose);
       if (H5DSattach_scale(set.get(), scale.get(), static_cast<unsigned>(i)) < 0) fail(path);
@@ -136,7 +143,7 @@ struct ResultWriter::State {
     if (count > 0 && H5Dwrite(set.get(), memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) {
       fail(path);
     }
-    describe(set, units, long_name);
+    describe(set, path, units, long_name);
     const std::string name = path.substr(path.rfind('/') + 1);
     if (H5DSset_scale(set.get(), name.c_str()) < 0) fail(path);
     axes[path] = count;
@@ -157,21 +164,25 @@ ResultWriter::ResultWriter(std::filesystem::path target, const Provenance& prove
   }
   s.file = {H5Fcreate(s.temporary.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose};
   if (!s.file) {
-    throw RunError(fmt::format("{}: cannot be written ({}). Check that the folder exists and may be "
-                               "written to.",
-                               s.target.string(), hdf5_error()));
+    throw RunError(
+        fmt::format("{}: cannot be written ({}). Check that the folder exists and may be "
+                    "written to.",
+                    s.target.string(), hdf5_error()));
   }
-  write_attribute(s.file.get(), "format", result_format);
-  write_attribute(s.file.get(), "format_version", std::uint64_t{result_format_version});
-  write_attribute(s.file.get(), "program_version", program_version());
-  write_attribute(s.file.get(), "git_sha", git_sha());
-  write_attribute(s.file.get(), "command_line", provenance.command_line);
-  write_attribute(s.file.get(), "created_utc", utc_now());
-  write_attribute(s.file.get(), "seed", provenance.seed);
-  write_attribute(s.file.get(), "rng_contract", provenance.rng_contract);
-  write_attribute(s.file.get(), "config", provenance.config);
-  write_attribute(s.file.get(), "model_sha256", provenance.model_sha256);
-  write_attribute(s.file.get(), "dataset_sha256", provenance.dataset_sha256);
+  const auto set = [&s](const std::string& name, const auto& value) {
+    s.set_attribute(s.file.get(), "/", name, value);
+  };
+  set("format", std::string(result_format));
+  set("format_version", std::uint64_t{result_format_version});
+  set("program_version", std::string(program_version()));
+  set("git_sha", std::string(git_sha()));
+  set("command_line", provenance.command_line);
+  set("created_utc", utc_now());
+  set("seed", provenance.seed);
+  set("rng_contract", provenance.rng_contract);
+  set("config", provenance.config);
+  set("model_sha256", provenance.model_sha256);
+  set("dataset_sha256", provenance.dataset_sha256);
 }
 
 ResultWriter::~ResultWriter() = default;
@@ -237,7 +248,7 @@ void ResultWriter::attribute(const std::string& path, const std::string& name,
   const auto lock = hdf5_lock();
   const Hdf5Handle object(H5Oopen(state_->file.get(), path.c_str(), H5P_DEFAULT), H5Oclose);
   if (!object) state_->fail(path);
-  write_attribute(object.get(), name, value);
+  state_->set_attribute(object.get(), path, name, value);
 }
 
 void ResultWriter::commit() {
@@ -269,8 +280,10 @@ namespace {
   throw DataError(fmt::format("{}: {}. {}.", file.string(), problem, remedy));
 }
 
-std::string read_text(hid_t object_type, hid_t space, const std::function<herr_t(hid_t, void*)>& read) {
-  if (H5Tget_class(object_type) != H5T_STRING || H5Sget_simple_extent_npoints(space) != 1) return "";
+std::string read_text(hid_t object_type, hid_t space,
+                      const std::function<herr_t(hid_t, void*)>& read) {
+  if (H5Tget_class(object_type) != H5T_STRING || H5Sget_simple_extent_npoints(space) != 1)
+    return "";
   if (H5Tis_variable_str(object_type) > 0) {
     char* text = nullptr;
     if (read(object_type, &text) < 0 || text == nullptr) return "";
@@ -320,8 +333,9 @@ ResultSummary read_result_summary(const std::filesystem::path& file) {
   ResultSummary summary;
   const std::string format = text_attribute(handle.get(), "format");
   if (format != result_format) {
-    fail_reading(file, format.empty() ? "no attojoule result (it has no attribute 'format')"
-                                      : fmt::format("format '{}'", format),
+    fail_reading(file,
+                 format.empty() ? "no attojoule result (it has no attribute 'format')"
+                                : fmt::format("format '{}'", format),
                  "Give a file that attojoule wrote");
   }
   const std::string version = text_attribute(handle.get(), "format_version");
@@ -349,7 +363,8 @@ ResultSummary read_result_summary(const std::filesystem::path& file) {
         const int rank = H5Sget_simple_extent_ndims(space.get());
         std::vector<hsize_t> extents(static_cast<std::size_t>(std::max(rank, 0)));
         if (rank > 0) H5Sget_simple_extent_dims(space.get(), extents.data(), nullptr);
-        for (const hsize_t extent : extents) entry.shape.push_back(static_cast<std::int64_t>(extent));
+        for (const hsize_t extent : extents)
+          entry.shape.push_back(static_cast<std::int64_t>(extent));
         entry.units = text_attribute(set.get(), "units");
         entry.long_name = text_attribute(set.get(), "long_name");
         if (rank == 0 && H5Tget_class(type.get()) == H5T_FLOAT) {

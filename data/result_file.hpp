@@ -1,4 +1,5 @@
 // Results in HDF5: written whole or not at all, with identity, provenance, units and axes.
+// Format for users: docs/files.md. Tests: tests/data/result_file_test.cpp.
 #pragma once
 
 #include <cstdint>

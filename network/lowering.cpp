@@ -104,7 +104,18 @@ class Lowering {
     state_.output = result;
     state_.buffers[static_cast<std::size_t>(result.place.buffer)].last = forever;
     state_.memory = plan_memory(state_.buffers);
+    if (state_.memory.total > largest_arena) {
+      throw DataError(fmt::format(
+          "{}: one sample needs {:.1f} GiB of working memory (up to {:.0f} GiB are used). Check the "
+          "input's shape against the model.",
+          graph_->name, static_cast<double>(state_.memory.total) / gibibyte,
+          static_cast<double>(largest_arena) / gibibyte));
+    }
   }
+
+  static constexpr double gibibyte = 1024.0 * 1024 * 1024;
+  // Of one thread. A network that needs more would need it of every thread.
+  static constexpr std::size_t largest_arena = std::size_t{2} << 30;
 
   static std::size_t index(ValueId id) { return static_cast<std::size_t>(id); }
 

@@ -140,7 +140,7 @@ class Importer {
     }
     out.resize(static_cast<std::size_t>(count));
     if constexpr (std::is_same_v<Stored, Wanted>) {
-      std::memcpy(out.data(), raw.data(), raw.size());
+      if (!raw.empty()) std::memcpy(out.data(), raw.data(), raw.size());
     } else {
       for (std::size_t i = 0; i < out.size(); ++i) {
         Stored stored;

@@ -13,8 +13,11 @@ namespace {
 
 // No network of this program's size has a larger value; a file that claims one is broken.
 constexpr std::int64_t largest_value = std::int64_t{1} << 31;
-// Constants are computed in double precision: 1 GiB.
-constexpr std::int64_t largest_constant = std::int64_t{1} << 27;
+
+// A few bytes of a file can ask for any number of constants (Expand, Tile, Range): together the
+// computed ones may hold this many elements, and this many times those that the file holds.
+constexpr std::int64_t computed_elements = std::int64_t{1} << 24;
+constexpr std::int64_t computed_copies = 8;
 
 const std::map<std::string, const Operator*>& registry() {
   static const std::map<std::string, const Operator*> operators = [] {
@@ -316,6 +319,10 @@ void bind_inputs(Graph& graph, const std::vector<Shape>& shapes) {
     value.shape = shapes[i];
     value.shape_known = true;
   }
+  std::int64_t budget = computed_elements;
+  for (const Value& value : graph.values) {
+    if (value.constant) budget += computed_copies * value.constant->size();
+  }
   for (const Node& node : graph.nodes) {
     const OperatorCall call(graph, node);
     const Operator* op = find_operator(node.op);
@@ -342,11 +349,9 @@ void bind_inputs(Graph& graph, const std::vector<Shape>& shapes) {
       }
     }
     if (!constant) continue;
-    for (const ValueInfo& info : infos) {
-      if (element_count(info.shape) > largest_constant) {
-        call.fail(fmt::format("constant of shape {} (too large)", to_string(info.shape)),
-                  "Check the model: a few numbers become more than any network holds");
-      }
+    for (const ValueId output : node.outputs) budget -= element_count(graph.value(output).shape);
+    if (budget < 0) {
+      call.fail("its constant result is too large", "The file is inconsistent; export it again");
     }
     std::vector<DoubleTensor> held(node.inputs.size());
     InputTensors inputs;

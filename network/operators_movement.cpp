@@ -204,7 +204,10 @@ std::vector<ValueInfo> infer_concat(const OperatorCall& call) {
       call.fail(fmt::format("shapes {} and {} do not fit", to_string(shape), to_string(other)),
                 "Check the input's shape against the model");
     }
-    shape[static_cast<std::size_t>(axis)] += other[static_cast<std::size_t>(axis)];
+    auto& extent = shape[static_cast<std::size_t>(axis)];
+    if (__builtin_add_overflow(extent, other[static_cast<std::size_t>(axis)], &extent)) {
+      call.fail("parts of impossible size", "Export the model again");
+    }
   }
   return {{call.type(0), shape}};
 }

@@ -5,8 +5,7 @@
 #include <cmath>
 #include <numbers>
 #include <string_view>
-
-#include "photonics/error.hpp"
+#include <utility>
 
 namespace attojoule::photonics {
 
@@ -15,13 +14,14 @@ namespace {
 // Reports against one device.
 class Check {
  public:
-  explicit Check(std::string_view device) : device_(device) {}
+  explicit Check(const std::string& device) : device_(device) {}
 
   [[noreturn]] void fail(std::string_view key, double value, std::string_view unit,
                          std::string_view problem, std::string_view why,
                          std::string_view remedy) const {
-    throw ConfigError(fmt::format("device '{}', {}: {}{}{} {} ({}). {}.", device_, key, value,
-                                  unit.empty() ? "" : " ", unit, problem, why, remedy));
+    throw DeviceError(
+        device_, {std::string(key), fmt::format("{}{}{}", value, unit.empty() ? "" : " ", unit),
+                  std::string(problem), std::string(why), std::string(remedy)});
   }
 
   void not_negative(std::string_view key, double value, std::string_view unit,
@@ -54,7 +54,7 @@ class Check {
   }
 
  private:
-  std::string_view device_;
+  const std::string& device_;
 };
 
 void validate_receiver(const Check& check, const Receiver& receiver) {
@@ -136,6 +136,11 @@ void validate_tile(const Check& check, const Tile& tile) {
 }
 
 }  // namespace
+
+DeviceError::DeviceError(const std::string& device, DeviceProblem problem)
+    : ConfigError(fmt::format("device '{}', {}: {} {} ({}). {}.", device, problem.key,
+                              problem.value, problem.problem, problem.why, problem.remedy)),
+      problem_(std::move(problem)) {}
 
 void validate(const Device& device) {
   const Check check(device.name);

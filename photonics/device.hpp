@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "photonics/error.hpp"
+
 namespace attojoule::photonics {
 
 struct Laser {
@@ -82,7 +84,25 @@ struct Device {
   Tile tile;
 };
 
-// Throws ConfigError where a value is outside its physical range, where the receiver's kind lacks a
+// What validate() refuses, in parts: whoever read the value from somewhere can say where it stands.
+struct DeviceProblem {
+  std::string key;      // as device files write it: "receiver.capacitance"
+  std::string value;    // with its SI unit: "-1e-11 F"
+  std::string problem;  // goes on from the value: "is not a positive number"
+  std::string why;
+  std::string remedy;
+};
+
+class DeviceError : public ConfigError {
+ public:
+  DeviceError(const std::string& device, DeviceProblem problem);
+  const DeviceProblem& problem() const { return problem_; }
+
+ private:
+  DeviceProblem problem_;
+};
+
+// Throws DeviceError where a value is outside its physical range, where the receiver's kind lacks a
 // value that it needs, or where a value belongs to another kind of receiver and would be ignored.
 // Test: tests/photonics/device_test.cpp.
 void validate(const Device& device);
