@@ -4,15 +4,12 @@
 #include <openssl/evp.h>
 
 #include <array>
-#include <fstream>
 #include <memory>
 
 #include "photonics/error.hpp"
 
 namespace attojoule::data {
-namespace {
-
-std::ifstream open_file(const std::filesystem::path& file) {
+std::ifstream open_for_reading(const std::filesystem::path& file) {
   std::error_code error;
   const auto status = std::filesystem::status(file, error);
   if (!std::filesystem::exists(status)) {
@@ -36,10 +33,8 @@ std::ifstream open_file(const std::filesystem::path& file) {
   return stream;
 }
 
-}  // namespace
-
 std::vector<std::byte> read_file(const std::filesystem::path& file) {
-  std::ifstream stream = open_file(file);
+  std::ifstream stream = open_for_reading(file);
   stream.seekg(0, std::ios::end);
   const auto size = static_cast<std::int64_t>(stream.tellg());
   constexpr std::int64_t largest = std::int64_t{1} << 31;
@@ -57,7 +52,7 @@ std::vector<std::byte> read_file(const std::filesystem::path& file) {
 }
 
 std::string sha256_of_file(const std::filesystem::path& file) {
-  std::ifstream stream = open_file(file);
+  std::ifstream stream = open_for_reading(file);
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
                                                                         &EVP_MD_CTX_free);
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
@@ -80,7 +75,7 @@ std::string sha256_of_file(const std::filesystem::path& file) {
 }
 
 void require_readable(const std::filesystem::path& file) {
-  open_file(file);
+  open_for_reading(file);
 }
 
 }  // namespace attojoule::data

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,9 @@ std::vector<std::byte> read_file(const std::filesystem::path& file);
 
 // SHA-256 in hexadecimal, read in pieces. Throws DataError as above (any size).
 std::string sha256_of_file(const std::filesystem::path& file);
+
+// A file opened for reading. Throws DataError as above (any size).
+std::ifstream open_for_reading(const std::filesystem::path& file);
 
 // Throws DataError as above where a file could not be opened for reading.
 void require_readable(const std::filesystem::path& file);

@@ -88,6 +88,30 @@ void read_receiver(const ConfigNode& node, photonics::Receiver& receiver) {
   read(node, "energy_per_read", Dimension::energy, receiver.energy_per_read_j);
 }
 
+constexpr std::array<std::pair<const char*, photonics::Dataflow>, 2> dataflows{
+    {{"output-stationary", photonics::Dataflow::output_stationary},
+     {"weight-stationary", photonics::Dataflow::weight_stationary}}};
+
+void read_tile(const ConfigNode& node, photonics::Tile& tile) {
+  if (node.has("dataflow")) {
+    const std::string name = node.text("dataflow");
+    const auto* found = std::find_if(dataflows.begin(), dataflows.end(),
+                                     [&](const auto& entry) { return name == entry.first; });
+    if (found == dataflows.end()) {
+      node.child("dataflow").fail(fmt::format("tile.dataflow '{}' is unknown", shown_text(name)),
+                                  "Choose one of: output-stationary, weight-stationary");
+    }
+    tile.dataflow = found->second;
+  }
+  tile.rows = node.integer_or("rows", tile.rows);
+  tile.columns = node.integer_or("columns", tile.columns);
+  tile.wavelengths = node.integer_or("wavelengths", tile.wavelengths);
+  tile.accumulation_limit = node.integer_or("accumulation_limit", tile.accumulation_limit);
+  tile.fan_out = node.integer_or("fan_out", tile.fan_out);
+  read(node, "symbol_rate", Dimension::frequency, tile.symbol_rate_hz);
+  read(node, "read_time", Dimension::time, tile.read_time_s);
+}
+
 // Says what validate() found where the file says it, and in the file's words.
 [[noreturn]] void refuse(const ConfigNode& root, const photonics::DeviceProblem& problem) {
   const std::size_t dot = problem.key.find('.');
@@ -132,6 +156,7 @@ Device read_device(const ConfigNode& root) {
     read(node, "full_scale", Dimension::voltage, device.adc.full_scale_v);
     read(node, "energy_per_conversion", Dimension::energy, device.adc.energy_per_conversion_j);
   });
+  section(root, "tile", [&](const ConfigNode& node) { read_tile(node, device.tile); });
   root.finish();
   try {
     photonics::validate(device);
@@ -234,6 +259,20 @@ std::string device_to_yaml(const Device& device) {
   set_if("adc.bits", device.adc.bits, Dimension::none);
   set_if("adc.full_scale", device.adc.full_scale_v, Dimension::voltage);
   set("adc.energy_per_conversion", device.adc.energy_per_conversion_j, Dimension::energy);
+  const auto& tile = device.tile;
+  for (const auto& [name, dataflow] : dataflows) {
+    if (dataflow == tile.dataflow) text("tile.dataflow", name);
+  }
+  const auto set_whole = [&root](const char* key, std::int64_t value) {
+    root.set(fmt::format("{}={}", key, value));
+  };
+  set_whole("tile.rows", tile.rows);
+  set_whole("tile.columns", tile.columns);
+  set_whole("tile.wavelengths", tile.wavelengths);
+  set_whole("tile.accumulation_limit", tile.accumulation_limit);
+  set_whole("tile.fan_out", tile.fan_out);
+  set("tile.symbol_rate", tile.symbol_rate_hz, Dimension::frequency);
+  set("tile.read_time", tile.read_time_s, Dimension::time);
   return root.dump();
 }
 

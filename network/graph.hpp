@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <istream>
 #include <map>
 #include <optional>
 #include <span>
@@ -60,6 +61,8 @@ struct Graph {
 // Parses an ONNX ModelProto. Throws DataError for anything that is not a complete, finite model of
 // operators that can run (network/operators.hpp lists them), naming file, node, operator and opset.
 Graph import_onnx(std::span<const std::byte> bytes, const std::string& file_name);
+// The same from a stream, without holding the file in memory.
+Graph import_onnx(std::istream& stream, const std::string& file_name);
 
 // Gives every graph input its shape for one sample (batch axis 1), infers every other shape and
 // folds what does not depend on the inputs. `shapes` follows graph.inputs. Throws DataError where a

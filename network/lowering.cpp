@@ -88,7 +88,7 @@ class Lowering {
     number_products();
     for (std::size_t i = 0; i < graph_->nodes.size(); ++i) {
       const int node = static_cast<int>(i);
-      if (is_static_product(graph_->nodes[i])) {
+      if (static_product_[i]) {
         plan_fusion(node);
         continue_at_[fusions_[node].last].push_back(node);
       }
@@ -96,7 +96,7 @@ class Lowering {
         for (const int product : due->second) lower_product(product);
       }
       // A fused step reads its inputs where its last node stands, and not before.
-      if (absorbed_.contains(node) || is_static_product(graph_->nodes[i])) continue;
+      if (absorbed_.contains(node) || static_product_[i]) continue;
       lower_node(graph_->nodes[i]);
       release_inputs(node);
     }
@@ -319,8 +319,9 @@ class Lowering {
   void number_products() {
     for (std::size_t i = 0; i < graph_->nodes.size(); ++i) {
       const Node& node = graph_->nodes[i];
+      static_product_.push_back(is_static_product(node));
       if (!is_product(node)) continue;
-      if (!is_static_product(node) && node.op != "MatMul") {
+      if (!static_product_[i] && node.op != "MatMul") {
         fail(node, node.op == "Conv" ? "computed weights" : "a Gemm of two computed operands",
              "Export with constant weights, or use MatMul");
       }
@@ -419,7 +420,7 @@ class Lowering {
   // Of two products that are added, the later one takes the addition.
   bool joins_later(ValueId other, int product) const {
     for (std::size_t i = static_cast<std::size_t>(product) + 1; i < graph_->nodes.size(); ++i) {
-      if (graph_->nodes[i].outputs[0] == other) return is_static_product(graph_->nodes[i]);
+      if (graph_->nodes[i].outputs[0] == other) return static_product_[i];
     }
     return false;
   }
@@ -522,7 +523,11 @@ class Lowering {
   void lower_product(int node_index) {
     const Node& node = graph_->nodes[static_cast<std::size_t>(node_index)];
     const Fusion& fusion = fusions_.at(node_index);
+    const ValueId weights = node.inputs[1];
     node.op == "Conv" ? lower_conv(node_index, node, fusion) : lower_dense(node_index, node, fusion);
+    // The weights now live where oneDNN reads them; what the file said is not needed twice.
+    std::erase(readers_[index(weights)], node_index);
+    if (readers_[index(weights)].empty()) graph_->value(weights).constant.reset();
     release_inputs(node_index);
     for (const int absorbed : fusion.absorbed) {
       const Node& done = graph_->nodes[static_cast<std::size_t>(absorbed)];
@@ -1346,6 +1351,7 @@ class Lowering {
   std::vector<std::vector<int>> readers_;
   std::vector<bool> pending_graph_output_;
   std::vector<int> pending_;  // of every buffer: reads that are still to come
+  std::vector<bool> static_product_;  // of every node: a product with constant weights
   std::map<int, std::size_t> product_index_;
   std::map<int, Fusion> fusions_;
   std::map<int, std::vector<int>> continue_at_;

@@ -4,7 +4,7 @@
 #pragma GCC diagnostic ignored "-Wpedantic"
 #pragma GCC diagnostic ignored "-Wconversion"
 #include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/io/zero_copy_stream_impl.h>
 #include <google/protobuf/stubs/logging.h>
 #include <onnx/onnx_pb.h>
 #pragma GCC diagnostic pop
@@ -29,7 +29,7 @@ static_assert(std::endian::native == std::endian::little);
 
 class Importer {
  public:
-  Importer(const onnx::ModelProto& model, const std::string& file) : model_(model), file_(file) {}
+  Importer(onnx::ModelProto& model, const std::string& file) : model_(model), file_(file) {}
 
   Graph run() {
     graph_.name = file_;
@@ -47,9 +47,11 @@ class Importer {
     if (proto.sparse_initializer_size() > 0) {
       fail("sparse initializers are not supported", "Export dense weights");
     }
-    for (const auto& initializer : proto.initializer()) {
+    for (onnx::TensorProto& initializer : *model_.mutable_graph()->mutable_initializer()) {
       const ValueId id = declare(initializer.name());
       set_constant(id, read_tensor(initializer, "initializer '" + initializer.name() + "'"));
+      // Weights are most of a model: they are not held twice.
+      std::string().swap(*initializer.mutable_raw_data());
     }
     for (const auto& input : proto.input()) {
       if (by_name_.contains(input.name())) continue;  // an initializer that is overridable
@@ -315,7 +317,7 @@ class Importer {
 
   static constexpr std::uint64_t model_bytes_limit = std::uint64_t{1} << 31;
 
-  const onnx::ModelProto& model_;
+  onnx::ModelProto& model_;
   std::string file_;
   Graph graph_;
   std::unordered_map<std::string, ValueId> by_name_;
@@ -324,24 +326,41 @@ class Importer {
 
 }  // namespace
 
-Graph import_onnx(std::span<const std::byte> bytes, const std::string& file_name) {
+namespace {
+
+Graph import_from(google::protobuf::io::ZeroCopyInputStream& source, const std::string& file_name) {
   // A library does not print: a broken file is reported by the exception below.
   const google::protobuf::LogSilencer silence;
   onnx::ModelProto model;
-  google::protobuf::io::ArrayInputStream array(bytes.data(), static_cast<int>(bytes.size()));
-  google::protobuf::io::CodedInputStream stream(&array);
+  google::protobuf::io::CodedInputStream stream(&source);
   stream.SetTotalBytesLimit(std::numeric_limits<int>::max());
-  if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()) ||
-      !model.ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage()) {
+  if (!model.ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage()) {
     throw DataError(
-        fmt::format("{}: not a complete ONNX model (the protobuf of {} bytes does not parse). "
+        fmt::format("{}: not a complete ONNX model (the protobuf does not parse beyond {} bytes). "
                     "Check that the file was copied or downloaded whole.",
-                    file_name, bytes.size()));
+                    file_name, stream.CurrentPosition()));
   }
   if (!model.has_graph()) {
     throw DataError(fmt::format("{}: no graph in the ONNX model. Export it again.", file_name));
   }
   return Importer(model, file_name).run();
+}
+
+}  // namespace
+
+Graph import_onnx(std::span<const std::byte> bytes, const std::string& file_name) {
+  if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
+    throw DataError(fmt::format("{}: {} bytes (an ONNX model has at most 2 GiB). Split its weights "
+                                "off, or use a smaller network.",
+                                file_name, bytes.size()));
+  }
+  google::protobuf::io::ArrayInputStream array(bytes.data(), static_cast<int>(bytes.size()));
+  return import_from(array, file_name);
+}
+
+Graph import_onnx(std::istream& stream, const std::string& file_name) {
+  google::protobuf::io::IstreamInputStream source(&stream, 1 << 16);
+  return import_from(source, file_name);
 }
 
 }  // namespace attojoule::network

@@ -81,8 +81,8 @@ network::SampleSource source_of(const data::Dataset& dataset, const std::vector<
 
 LoadedNetwork load_network(const std::filesystem::path& model, const data::Dataset& dataset,
                            const network::ProgramOptions& options) {
-  const std::vector<std::byte> bytes = data::read_file(model);
-  network::Graph graph = network::import_onnx(bytes, model.string());
+  std::ifstream stream = data::open_for_reading(model);
+  network::Graph graph = network::import_onnx(stream, model.string());
   std::vector<int> sources = match_inputs(graph, dataset);
   std::vector<network::Shape> shapes;
   for (std::size_t i = 0; i < sources.size(); ++i) {

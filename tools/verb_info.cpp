@@ -48,8 +48,8 @@ void show_result(const std::filesystem::path& file, bool json, std::ostream& out
 }
 
 void show_network(const std::filesystem::path& file, bool json, std::ostream& out) {
-  const auto bytes = data::read_file(file);
-  const network::Graph graph = network::import_onnx(bytes, file.string());
+  std::ifstream stream = data::open_for_reading(file);
+  const network::Graph graph = network::import_onnx(stream, file.string());
   std::int64_t parameters = 0;
   for (const auto& value : graph.values) {
     if (value.constant && value.constant->type == network::ElementType::real) {

@@ -106,8 +106,8 @@ std::string seconds(double value) {
 
 int map(const MapOptions& options, const Streams& streams) {
   const photonics::Device device = data::load_device(options.device, options.assignments);
-  const auto bytes = data::read_file(options.model);
-  network::Graph graph = network::import_onnx(bytes, options.model);
+  std::ifstream stream = data::open_for_reading(options.model);
+  network::Graph graph = network::import_onnx(stream, options.model);
   network::bind_inputs(graph, input_shapes(graph, options.shapes));
   network::simplify(graph);
   const network::Program program(std::move(graph), {});

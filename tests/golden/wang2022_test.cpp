@@ -99,7 +99,7 @@ TEST_F(Wang2022, transmission_of_the_layers) {
   double incident = 0;
   for (std::size_t i = 0; i < published.size(); ++i) {
     EXPECT_NEAR(pass.totals[i].transmission / 10000, published[i], 0.003) << "layer " << i + 1;
-    detected += pass.totals[i].photons_transmitted;
+    detected += pass.totals[i].photons_detected;
     incident += pass.totals[i].photons;
   }
   EXPECT_NEAR(detected / incident, 0.481, 0.003);
