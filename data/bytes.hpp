@@ -9,8 +9,8 @@
 
 namespace attojoule::data {
 
-// Throws DataError if the file is missing, no regular file (a directory, a pipe), unreadable or above
-// 2 GiB. Tests: tests/data/bytes_test.cpp.
+// Throws DataError if the file is missing, no regular file (a directory, a pipe), unreadable or
+// above 2 GiB. Tests: tests/data/bytes_test.cpp.
 std::vector<std::byte> read_file(const std::filesystem::path& file);
 
 // SHA-256 in hexadecimal, read in pieces. Throws DataError as above (any size).

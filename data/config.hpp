@@ -17,21 +17,21 @@ namespace attojoule::data {
 
 // Dimension of a value in a configuration file; the SI unit that number() returns stands behind it.
 enum class Dimension {
-  none,         // 1 (a bare number, or %)
-  length,       // m
-  power,        // W (accepts dBm)
-  time,         // s
-  frequency,    // Hz
-  temperature,  // K
-  voltage,      // V
-  current,      // A
-  resistance,   // ohm
-  capacitance,  // F
-  energy,       // J
-  ratio_db,     // dB
+  none,                      // 1 (a bare number, or %)
+  length,                    // m
+  power,                     // W (accepts dBm)
+  time,                      // s
+  frequency,                 // Hz
+  temperature,               // K
+  voltage,                   // V
+  current,                   // A
+  resistance,                // ohm
+  capacitance,               // F
+  energy,                    // J
+  ratio_db,                  // dB
   relative_intensity_noise,  // 1/Hz (accepts dBc/Hz)
-  responsivity,  // A/W
-  angle,        // rad (accepts deg)
+  responsivity,              // A/W
+  angle,                     // rad (accepts deg)
 };
 
 // One node of a configuration document. A section remembers which keys were asked for; finish()

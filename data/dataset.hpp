@@ -18,7 +18,7 @@ struct DatasetOptions {
   std::vector<double> mean;           // per channel (axis 1), or one for all
   std::vector<double> std;
   std::optional<double> scale;
-  int label_offset = 0;               // added to every label of the file
+  int label_offset = 0;  // added to every label of the file
 };
 
 // A further numeric data set of the file whose first axis is the sample, such as an attention mask.
@@ -31,8 +31,8 @@ struct NamedInput {
 // is read, so that a data set costs its own size in memory. Reading is thread-safe.
 class Dataset {
  public:
-  // HDF5 (`inputs`, `labels`, see docs/files.md) or IDX (optionally gzipped), told apart by content.
-  // Throws DataError naming file, data set and remedy. Tests: tests/data/dataset_test.cpp,
+  // HDF5 (`inputs`, `labels`, see docs/files.md) or IDX (optionally gzipped), told apart by
+  // content. Throws DataError naming file, data set and remedy. Tests: tests/data/dataset_test.cpp,
   // tests/fuzz/dataset_fuzz.cpp.
   static Dataset open(const DatasetOptions& options);
 
@@ -42,7 +42,7 @@ class Dataset {
 
   std::int64_t size() const;
   const std::vector<std::int64_t>& sample_shape() const;  // without the first axis
-  bool is_integer_valued() const;  // raw integers with scale 1, mean 0, std 1: token ids
+  bool is_integer_valued() const;      // raw integers with scale 1, mean 0, std 1: token ids
   std::optional<int> classes() const;  // attribute of the file
   int label(std::int64_t index) const;
   // Writes product(sample_shape) values, row-major as stored (C, H, W for images).

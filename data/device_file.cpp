@@ -98,8 +98,9 @@ void read_tile(const ConfigNode& node, photonics::Tile& tile) {
     const auto* found = std::find_if(dataflows.begin(), dataflows.end(),
                                      [&](const auto& entry) { return name == entry.first; });
     if (found == dataflows.end()) {
-      node.child("dataflow").fail(fmt::format("tile.dataflow '{}' is unknown", shown_text(name)),
-                                  "Choose one of: output-stationary, weight-stationary");
+      node.child("dataflow")
+          .fail(fmt::format("tile.dataflow '{}' is unknown", shown_text(name)),
+                "Choose one of: output-stationary, weight-stationary");
     }
     tile.dataflow = found->second;
   }

@@ -60,11 +60,10 @@ struct Prefix {
 };
 
 constexpr std::array prefixes = {
-    Prefix{"z", -21},      Prefix{"a", -18},      Prefix{"f", -15}, Prefix{"p", -12},
-    Prefix{"n", -9},       Prefix{"u", -6},       Prefix{"\u00B5", -6},  // micro sign
-    Prefix{"\u03BC", -6},                                                // Greek small mu
-    Prefix{"m", -3},       Prefix{"k", 3},        Prefix{"M", 6},   Prefix{"G", 9},
-    Prefix{"T", 12},
+    Prefix{"z", -21},     Prefix{"a", -18},     Prefix{"f", -15}, Prefix{"p", -12}, Prefix{"n", -9},
+    Prefix{"u", -6},      Prefix{"\u00B5", -6},  // micro sign
+    Prefix{"\u03BC", -6},                        // Greek small mu
+    Prefix{"m", -3},      Prefix{"k", 3},       Prefix{"M", 6},   Prefix{"G", 9},   Prefix{"T", 12},
 };
 
 struct DimensionName {
@@ -180,8 +179,8 @@ struct Decimal {
 
 Decimal decimal(double value) {
   std::array<char, 64> buffer{};
-  const auto end =
-      std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::scientific);
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
+                                 std::chars_format::scientific);
   std::string_view text(buffer.data(), static_cast<std::size_t>(end.ptr - buffer.data()));
   Decimal result;
   result.negative = text.starts_with('-');
@@ -246,7 +245,8 @@ double parse_quantity(std::string_view text, Dimension dimension, const std::str
            example("1"));
   }
   // from_chars also reads "inf" and "nan", in any case.
-  const bool has_digit = digits.substr(0, used).find_first_of("0123456789") != std::string_view::npos;
+  const bool has_digit =
+      digits.substr(0, used).find_first_of("0123456789") != std::string_view::npos;
   if (!has_digit) {
     refuse(place, fmt::format("\"{}\" is not finite ({})", offending, expected), example("1"));
   }
@@ -261,21 +261,27 @@ double parse_quantity(std::string_view text, Dimension dimension, const std::str
   const std::optional<UnitMatch> match = find_unit(symbol);
   if (!match) {
     if (symbol.starts_with(',')) {
-      refuse(place, fmt::format("\"{}\" has a decimal comma (numbers are written with a point)", offending),
-             example("1.5"));
+      refuse(
+          place,
+          fmt::format("\"{}\" has a decimal comma (numbers are written with a point)", offending),
+          example("1.5"));
     }
     const std::string nearest = nearest_name(symbol, spellings(dimension));
     const std::string hint =
         nearest.empty() ? "" : fmt::format("Did you mean \"{}\"? ", joined(shown_number, nearest));
-    refuse(place, fmt::format("unknown unit \"{}\" in \"{}\" ({})", shown_text(symbol), offending, expected),
-           fmt::format("{}Known units here: {}", hint, wanted.accepted));
+    refuse(
+        place,
+        fmt::format("unknown unit \"{}\" in \"{}\" ({})", shown_text(symbol), offending, expected),
+        fmt::format("{}Known units here: {}", hint, wanted.accepted));
   }
   const Unit& unit = *match->unit;
   if (unit.dimension != dimension) {
     if (symbol.empty()) {
-      refuse(place, fmt::format("\"{}\" has no unit ({})", offending, expected), example(shown_number));
+      refuse(place, fmt::format("\"{}\" has no unit ({})", offending, expected),
+             example(shown_number));
     }
-    refuse(place, fmt::format("\"{}\" is {} ({})", offending, describe(unit.dimension).name, expected),
+    refuse(place,
+           fmt::format("\"{}\" is {} ({})", offending, describe(unit.dimension).name, expected),
            fmt::format("{}. Known units here: {}", example("1"), wanted.accepted));
   }
 
@@ -283,10 +289,17 @@ double parse_quantity(std::string_view text, Dimension dimension, const std::str
   if (value == 0) result = value;
   if (result) {
     switch (unit.scale) {
-      case Scale::decimal: break;
-      case Scale::decibel_milliwatt: result = std::pow(10, (*result - 30) / 10); break;
-      case Scale::decibel_per_hertz: result = std::pow(10, *result / 10); break;
-      case Scale::degree: result = *result * std::numbers::pi / 180; break;
+      case Scale::decimal:
+        break;
+      case Scale::decibel_milliwatt:
+        result = std::pow(10, (*result - 30) / 10);
+        break;
+      case Scale::decibel_per_hertz:
+        result = std::pow(10, *result / 10);
+        break;
+      case Scale::degree:
+        result = *result * std::numbers::pi / 180;
+        break;
     }
   }
   if (!result || !std::isfinite(*result)) {
@@ -298,7 +311,8 @@ double parse_quantity(std::string_view text, Dimension dimension, const std::str
 
 std::string format_quantity(double value, Dimension dimension) {
   if (!std::isfinite(value)) {
-    throw std::logic_error(fmt::format("{} that is not finite has no text", describe(dimension).name));
+    throw std::logic_error(
+        fmt::format("{} that is not finite has no text", describe(dimension).name));
   }
   for (const Unit& unit : units) {
     if (unit.dimension != dimension) continue;
@@ -309,6 +323,8 @@ std::string format_quantity(double value, Dimension dimension) {
   throw std::logic_error("a dimension without a unit");
 }
 
-std::string dimension_name(Dimension dimension) { return std::string(describe(dimension).name); }
+std::string dimension_name(Dimension dimension) {
+  return std::string(describe(dimension).name);
+}
 
 }  // namespace attojoule::data

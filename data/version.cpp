@@ -5,7 +5,11 @@
 
 namespace attojoule::data {
 
-const char* program_version() { return build_info::version; }
-const char* git_sha() { return build_info::git_sha; }
+const char* program_version() {
+  return build_info::version;
+}
+const char* git_sha() {
+  return build_info::git_sha;
+}
 
 }  // namespace attojoule::data

@@ -7,11 +7,16 @@ namespace attojoule::network {
 
 const char* to_string(EnergyComponent component) {
   switch (component) {
-    case EnergyComponent::optical_detected: return "optical_detected";
-    case EnergyComponent::optical_facet: return "optical_facet";
-    case EnergyComponent::laser_wall_plug: return "laser_wall_plug";
-    case EnergyComponent::receiver: return "receiver";
-    case EnergyComponent::adc: return "adc";
+    case EnergyComponent::optical_detected:
+      return "optical_detected";
+    case EnergyComponent::optical_facet:
+      return "optical_facet";
+    case EnergyComponent::laser_wall_plug:
+      return "laser_wall_plug";
+    case EnergyComponent::receiver:
+      return "receiver";
+    case EnergyComponent::adc:
+      return "adc";
   }
   return "unknown";
 }
@@ -40,9 +45,9 @@ double EnergyLedger::total_attojoule_per_mac() const {
 EnergyLedger account_energy(const photonics::Device& device, const Program& program,
                             std::span<const ProductNoise> noise,
                             std::span<const ProductRecord> totals, double samples) {
-  const double photon_energy =
-      photonics::constants::planck_j_s * photonics::constants::speed_of_light_m_per_s /
-      device.laser.wavelength_m;
+  const double photon_energy = photonics::constants::planck_j_s *
+                               photonics::constants::speed_of_light_m_per_s /
+                               device.laser.wavelength_m;
   const double transmission = photonics::path_transmission(device.link);
   EnergyLedger ledger;
   const auto& products = program.products();
@@ -52,8 +57,8 @@ EnergyLedger account_energy(const photonics::Device& device, const Program& prog
       const auto& models = noise[i].models;
       layer.macs = static_cast<double>(products[i].macs());
       // Channels have equally many outputs: the mean over channels stands for each of them.
-      const double share = static_cast<double>(products[i].outputs()) /
-                           static_cast<double>(models.size());
+      const double share =
+          static_cast<double>(products[i].outputs()) / static_cast<double>(models.size());
       double full_scale = 0;
       for (const auto& model : models) {
         layer.reads += model.reads * share;

@@ -44,9 +44,10 @@ Evaluator::Evaluator(Program& program, SampleSource source, int threads)
 
 PassResult Evaluator::run(const PassRequest& request, const Progress& progress) {
   if (request.images < 1 || request.images > source_.size) {
-    throw ConfigError(fmt::format("evaluation.images: {} of a data set of {} samples. Ask for 1 to "
-                                  "{}.",
-                                  request.images, source_.size, source_.size));
+    throw ConfigError(
+        fmt::format("evaluation.images: {} of a data set of {} samples. Ask for 1 to "
+                    "{}.",
+                    request.images, source_.size, source_.size));
   }
   const auto outputs = static_cast<std::size_t>(program_.output_size());
   const std::size_t products = program_.products().size();
@@ -70,16 +71,16 @@ PassResult Evaluator::run(const PassRequest& request, const Progress& progress) 
       Program::Lane& lane = lanes_[static_cast<std::size_t>(worker)];
       const std::int64_t sample = first + i;
       source_.load(sample, lane);
-      const auto own = recording ? std::span(records).subspan(static_cast<std::size_t>(i) * products,
-                                                              products)
-                                 : std::span<ProductRecord>();
+      const auto own =
+          recording ? std::span(records).subspan(static_cast<std::size_t>(i) * products, products)
+                    : std::span<ProductRecord>();
       const auto logits = program_.run(lane, static_cast<std::uint32_t>(sample), settings, own);
       const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
       result.correct[static_cast<std::size_t>(sample)] = best == source_.label(sample) ? 1 : 0;
       if (request.keep_logits) {
         std::copy(logits.begin(), logits.end(),
-                  result.logits.begin() + static_cast<std::ptrdiff_t>(sample) *
-                                              static_cast<std::ptrdiff_t>(outputs));
+                  result.logits.begin() +
+                      static_cast<std::ptrdiff_t>(sample) * static_cast<std::ptrdiff_t>(outputs));
       }
       if (progress) {
         const std::lock_guard lock(progress_mutex);

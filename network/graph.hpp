@@ -1,8 +1,8 @@
 // A network as a graph of ONNX operators: what was in the file, made concrete and simple.
 //
-// The way of a graph: `import_onnx` (bytes -> nodes and constants) -> `bind_inputs` (concrete shapes
-// for one sample, shape inference, constant folding) -> `simplify` (batch normalisation and padding
-// folded into products, identities removed) -> `Program` (network/program.hpp).
+// The way of a graph: `import_onnx` (bytes -> nodes and constants) -> `bind_inputs` (concrete
+// shapes for one sample, shape inference, constant folding) -> `simplify` (batch normalisation and
+// padding folded into products, identities removed) -> `Program` (network/program.hpp).
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ using Attribute = std::variant<std::int64_t, double, std::string, std::vector<st
 struct Value {
   std::string name;
   ElementType type = ElementType::real;
-  Shape shape;                     // -1 = not known yet
+  Shape shape;  // -1 = not known yet
   bool shape_known = false;
   std::optional<Tensor> constant;
 };

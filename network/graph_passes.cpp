@@ -81,8 +81,7 @@ void fold_batch_norms(Graph& graph) {
     for (std::size_t i = 1; i < 5; ++i) constant = constant && graph.constant(norm.inputs[i]);
     if (!constant) continue;
     const bool rows = conv || call.integer("transB", 0) != 0;  // an output's weights are a row
-    const auto channels =
-        static_cast<std::size_t>(rows ? weights->shape[0] : weights->shape[1]);
+    const auto channels = static_cast<std::size_t>(rows ? weights->shape[0] : weights->shape[1]);
     if (bias != nullptr && bias->reals.size() != channels) continue;
     const double epsilon = OperatorCall(graph, norm).real("epsilon", 1e-5);
     const auto& scale = graph.constant(norm.inputs[1])->reals;
@@ -94,9 +93,10 @@ void fold_batch_norms(Graph& graph) {
     const std::size_t depth = folded.size() / channels;
     for (std::size_t c = 0; c < channels; ++c) {
       if (!(variance[c] + epsilon > 0)) {
-        throw DataError(fmt::format("{}: {}: variance {} of channel {} is negative. Check the "
-                                    "training run that made the file.",
-                                    graph.name, graph.describe(norm), variance[c], c));
+        throw DataError(
+            fmt::format("{}: {}: variance {} of channel {} is negative. Check the "
+                        "training run that made the file.",
+                        graph.name, graph.describe(norm), variance[c], c));
       }
       const double factor = scale[c] / std::sqrt(variance[c] + epsilon);
       for (std::size_t k = 0; k < depth; ++k) {
@@ -109,8 +109,9 @@ void fold_batch_norms(Graph& graph) {
     const Shape weight_shape = weights->shape;
     const ValueId new_weights =
         add_constant(graph, product.name + "/weights", weight_shape, std::move(folded));
-    const ValueId new_bias = add_constant(
-        graph, product.name + "/bias", {static_cast<std::int64_t>(channels)}, std::move(folded_bias));
+    const ValueId new_bias =
+        add_constant(graph, product.name + "/bias", {static_cast<std::int64_t>(channels)},
+                     std::move(folded_bias));
     Node& target = graph.nodes[static_cast<std::size_t>(producer)];
     target.inputs.resize(3);
     target.inputs[1] = new_weights;
@@ -156,7 +157,8 @@ void fold_padding(Graph& graph) {
     const std::size_t axes = before.size() - 2;
     for (Node& reader : graph.nodes) {
       if (reader.inputs.empty() || reader.inputs[0] != pad.outputs[0]) continue;
-      auto own = OperatorCall(graph, reader).integers("pads", std::vector<std::int64_t>(2 * axes, 0));
+      auto own =
+          OperatorCall(graph, reader).integers("pads", std::vector<std::int64_t>(2 * axes, 0));
       for (std::size_t i = 0; i < axes; ++i) {
         own[i] += pads[2 + i];
         own[axes + i] += pads[before.size() + 2 + i];

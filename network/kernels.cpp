@@ -64,7 +64,9 @@ HWY_INLINE void Accumulate(const Number* x, std::int64_t count, Number* out) {
   for (; i < count; ++i) out[i] += x[i];
 }
 
-void AddFloats(const float* x, std::int64_t count, float* out) { Accumulate(x, count, out); }
+void AddFloats(const float* x, std::int64_t count, float* out) {
+  Accumulate(x, count, out);
+}
 void AddIntegers(const std::int32_t* x, std::int64_t count, std::int32_t* out) {
   Accumulate(x, count, out);
 }
@@ -79,12 +81,18 @@ void SumRowsOfValues(const float* x, std::int64_t rows, std::int64_t depth, floa
 template <class Vector>
 Vector Combine(BinaryOperation operation, Vector a, Vector b) {
   switch (operation) {
-    case BinaryOperation::add: return hn::Add(a, b);
-    case BinaryOperation::subtract: return hn::Sub(a, b);
-    case BinaryOperation::multiply: return hn::Mul(a, b);
-    case BinaryOperation::divide: return hn::Div(a, b);
-    case BinaryOperation::minimum: return hn::Min(a, b);
-    default: return hn::Max(a, b);
+    case BinaryOperation::add:
+      return hn::Add(a, b);
+    case BinaryOperation::subtract:
+      return hn::Sub(a, b);
+    case BinaryOperation::multiply:
+      return hn::Mul(a, b);
+    case BinaryOperation::divide:
+      return hn::Div(a, b);
+    case BinaryOperation::minimum:
+      return hn::Min(a, b);
+    default:
+      return hn::Max(a, b);
   }
 }
 
@@ -210,8 +218,8 @@ void sum_windows(const Number* map, const WindowGeometry& g, std::int64_t channe
     for (std::int64_t k = 0; k < g.kernel[1]; ++k) {
       const auto [first, last] = inside(1, k);
       if (first >= last) continue;
-      const Number* from = map + y * in_row +
-                          (first * g.stride[1] + k * g.dilation[1] - g.pad_begin[1]) * channels;
+      const Number* from =
+          map + y * in_row + (first * g.stride[1] + k * g.dilation[1] - g.pad_begin[1]) * channels;
       Number* to = scratch + y * out_row + first * channels;
       if (g.stride[1] == 1) {
         add_to(from, (last - first) * channels, to);
@@ -258,8 +266,8 @@ void copy_strided(const float* src, const Shape& src_strides, float* dst, const 
   });
 }
 
-void apply_binary(BinaryOperation operation, const float* a, const Shape& a_strides,
-                  const float* b, const Shape& b_strides, float* out, const Shape& out_strides,
+void apply_binary(BinaryOperation operation, const float* a, const Shape& a_strides, const float* b,
+                  const Shape& b_strides, float* out, const Shape& out_strides,
                   const Shape& shape) {
   if (is_empty(shape)) return;
   const LoopNest<3> nest(shape, {&a_strides, &b_strides, &out_strides});
@@ -269,13 +277,20 @@ void apply_binary(BinaryOperation operation, const float* a, const Shape& a_stri
                     operation != BinaryOperation::power;
   const auto scalar = [operation](float x, float y) {
     switch (operation) {
-      case BinaryOperation::add: return x + y;
-      case BinaryOperation::subtract: return x - y;
-      case BinaryOperation::multiply: return x * y;
-      case BinaryOperation::divide: return x / y;
-      case BinaryOperation::minimum: return std::min(x, y);
-      case BinaryOperation::maximum: return std::max(x, y);
-      case BinaryOperation::power: return std::pow(x, y);
+      case BinaryOperation::add:
+        return x + y;
+      case BinaryOperation::subtract:
+        return x - y;
+      case BinaryOperation::multiply:
+        return x * y;
+      case BinaryOperation::divide:
+        return x / y;
+      case BinaryOperation::minimum:
+        return std::min(x, y);
+      case BinaryOperation::maximum:
+        return std::max(x, y);
+      case BinaryOperation::power:
+        return std::pow(x, y);
     }
     return x;
   };
@@ -294,8 +309,8 @@ void apply_binary(BinaryOperation operation, const float* a, const Shape& a_stri
   });
 }
 
-void sum_of_squares(const float* x, std::int64_t positions, std::int64_t groups,
-                    std::int64_t depth, float* sums) {
+void sum_of_squares(const float* x, std::int64_t positions, std::int64_t groups, std::int64_t depth,
+                    float* sums) {
   if (depth == 1) {
     HWY_DYNAMIC_DISPATCH(Squares)(x, positions * groups, sums);
   } else {

@@ -15,14 +15,13 @@ void copy_strided(const float* src, const Shape& src_strides, float* dst, const 
 
 enum class BinaryOperation { add, subtract, multiply, divide, minimum, maximum, power };
 // out = a (op) b over `shape`; a stride of 0 broadcasts.
-void apply_binary(BinaryOperation operation, const float* a, const Shape& a_strides,
-                  const float* b, const Shape& b_strides, float* out, const Shape& out_strides,
-                  const Shape& shape);
+void apply_binary(BinaryOperation operation, const float* a, const Shape& a_strides, const float* b,
+                  const Shape& b_strides, float* out, const Shape& out_strides, const Shape& shape);
 
 // sums[position * groups + g] = sum of x^2 (or of x) over the `depth` channels of group g, for
 // `positions` rows of groups * depth values.
-void sum_of_squares(const float* x, std::int64_t positions, std::int64_t groups,
-                    std::int64_t depth, float* sums);
+void sum_of_squares(const float* x, std::int64_t positions, std::int64_t groups, std::int64_t depth,
+                    float* sums);
 void sum_of_values(const float* x, std::int64_t positions, std::int64_t groups, std::int64_t depth,
                    float* sums);
 

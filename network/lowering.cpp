@@ -38,16 +38,18 @@ bool same_layout(const Shape& shape, const Shape& a, const Shape& b) {
   return true;
 }
 
-// Products of unsigned by signed bytes are exact only where the processor sums them in 32 bits; older
-// instructions saturate at 16.
+// Products of unsigned by signed bytes are exact only where the processor sums them in 32 bits;
+// older instructions saturate at 16.
 bool has_exact_byte_products() {
   using dnnl::cpu_isa;
   switch (dnnl::get_effective_cpu_isa()) {
     case cpu_isa::avx512_core_vnni:
     case cpu_isa::avx512_core_bf16:
     case cpu_isa::avx512_core_amx:
-    case cpu_isa::avx2_vnni: return true;
-    default: return false;
+    case cpu_isa::avx2_vnni:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -105,11 +107,12 @@ class Lowering {
     state_.buffers[static_cast<std::size_t>(result.place.buffer)].last = forever;
     state_.memory = plan_memory(state_.buffers);
     if (state_.memory.total > largest_arena) {
-      throw DataError(fmt::format(
-          "{}: one sample needs {:.1f} GiB of working memory (up to {:.0f} GiB are used). Check the "
-          "input's shape against the model.",
-          graph_->name, static_cast<double>(state_.memory.total) / gibibyte,
-          static_cast<double>(largest_arena) / gibibyte));
+      throw DataError(
+          fmt::format("{}: one sample needs {:.1f} GiB of working memory (up to {:.0f} GiB are "
+                      "used). Check the "
+                      "input's shape against the model.",
+                      graph_->name, static_cast<double>(state_.memory.total) / gibibyte,
+                      static_cast<double>(largest_arena) / gibibyte));
     }
   }
 
@@ -184,9 +187,10 @@ class Lowering {
     if (!held) {
       const Tensor* constant = graph_->constant(id);
       if (constant == nullptr) {
-        throw DataError(fmt::format("{}: value '{}' is not computed before it is read. The file is "
-                                    "inconsistent; export it again.",
-                                    graph_->name, graph_->value(id).name));
+        throw DataError(
+            fmt::format("{}: value '{}' is not computed before it is read. The file is "
+                        "inconsistent; export it again.",
+                        graph_->name, graph_->value(id).name));
       }
       std::vector<float> values = constant->reals;
       if (constant->type != ElementType::real) {
@@ -248,9 +252,10 @@ class Lowering {
   Quantiser input_quantiser(std::size_t product) const {
     const auto& quantisation = options_.quantisation;
     if (quantisation.ranges.size() != state_.products.size()) {
-      throw ConfigError(fmt::format("quantisation: ranges of {} products for a network of {}. "
-                                    "Calibrate them on range_data.",
-                                    quantisation.ranges.size(), state_.products.size()));
+      throw ConfigError(
+          fmt::format("quantisation: ranges of {} products for a network of {}. "
+                      "Calibrate them on range_data.",
+                      quantisation.ranges.size(), state_.products.size()));
     }
     const InputRange& range = quantisation.ranges[product];
     return make_quantiser(range.low, range.high, quantisation.activation_bits);
@@ -427,7 +432,8 @@ class Lowering {
 
   MatrixProduct& product_of(int node) { return state_.products[product_index_.at(node)]; }
 
-  // Norms and ranges of constant weights: W[channel][k] at channel * channel_stride + k * depth_stride.
+  // Norms and ranges of constant weights: W[channel][k] at channel * channel_stride + k *
+  // depth_stride.
   static void describe_weights(MatrixProduct& product, const std::vector<float>& weights,
                                std::int64_t channel_stride, std::int64_t depth_stride) {
     product.weight_norms.resize(static_cast<std::size_t>(product.channels));
@@ -524,7 +530,8 @@ class Lowering {
     const Node& node = graph_->nodes[static_cast<std::size_t>(node_index)];
     const Fusion& fusion = fusions_.at(node_index);
     const ValueId weights = node.inputs[1];
-    node.op == "Conv" ? lower_conv(node_index, node, fusion) : lower_dense(node_index, node, fusion);
+    node.op == "Conv" ? lower_conv(node_index, node, fusion)
+                      : lower_dense(node_index, node, fusion);
     // The weights now live where oneDNN reads them; what the file said is not needed twice.
     std::erase(readers_[index(weights)], node_index);
     if (readers_[index(weights)].empty()) graph_->value(weights).constant.reset();
@@ -659,8 +666,8 @@ class Lowering {
     if (integer) {
       // The codes carry the padding, since the code of 0 need not be 0.
       for (const std::size_t axis : {0, 1}) {
-        const std::int64_t reach = (g.output[axis] - 1) * g.stride[axis] +
-                                   (g.kernel[axis] - 1) * g.dilation[axis] + 1;
+        const std::int64_t reach =
+            (g.output[axis] - 1) * g.stride[axis] + (g.kernel[axis] - 1) * g.dilation[axis] + 1;
         g.pad_end[axis] = std::max<std::int64_t>(0, reach - g.input[axis] - g.pad_begin[axis]);
       }
       make_integer(layout, input, g, weights.quantised);
@@ -674,8 +681,9 @@ class Lowering {
                       g.positions() != g.input[0] * g.input[1];
     layout.raw = epilogue.residual ? new_buffer(element_count(out_shape)) : output.place;
     add_norm_buffers(layout);
-    keep_weights(id, *weights.values, conv_weights(groups, channels, depth, g, memory::data_type::f32),
-                 channels, product.dot_length, 1);
+    keep_weights(id, *weights.values,
+                 conv_weights(groups, channels, depth, g, memory::data_type::f32), channels,
+                 product.dot_length, 1);
 
     const auto src_type = integer ? memory::data_type::u8 : memory::data_type::f32;
     const auto weight_type = integer ? memory::data_type::s8 : memory::data_type::f32;
@@ -700,11 +708,10 @@ class Lowering {
       const bool with_bias = clean && epilogue.bias.exists();
       const auto kind = dnnl::prop_kind::forward_inference;
       const auto algorithm = dnnl::algorithm::convolution_direct;
-      const auto desc = with_bias
-                            ? Convolution::desc(kind, algorithm, src, any_weights, bias_desc, dst,
-                                                strides, dilates, pad_begin, pad_end)
-                            : Convolution::desc(kind, algorithm, src, any_weights, dst, strides,
-                                                dilates, pad_begin, pad_end);
+      const auto desc = with_bias ? Convolution::desc(kind, algorithm, src, any_weights, bias_desc,
+                                                      dst, strides, dilates, pad_begin, pad_end)
+                                  : Convolution::desc(kind, algorithm, src, any_weights, dst,
+                                                      strides, dilates, pad_begin, pad_end);
       const Convolution::primitive_desc pd(
           desc, attributes(clean ? clean_post_ops(epilogue) : dnnl::post_ops()), state_.engine);
       return add_product_call(Convolution(pd), pd, layout, epilogue, clean, with_bias, bias_desc,
@@ -715,11 +722,10 @@ class Lowering {
 
   static memory::desc conv_weights(std::int64_t groups, std::int64_t channels, std::int64_t depth,
                                    const WindowGeometry& g, memory::data_type type) {
-    return groups == 1
-               ? memory::desc({channels, depth, g.kernel[0], g.kernel[1]}, type,
-                              memory::format_tag::oihw)
-               : memory::desc({groups, channels / groups, depth, g.kernel[0], g.kernel[1]}, type,
-                              memory::format_tag::goihw);
+    return groups == 1 ? memory::desc({channels, depth, g.kernel[0], g.kernel[1]}, type,
+                                      memory::format_tag::oihw)
+                       : memory::desc({groups, channels / groups, depth, g.kernel[0], g.kernel[1]},
+                                      type, memory::format_tag::goihw);
   }
 
   template <class PrimitiveDesc>
@@ -731,7 +737,8 @@ class Lowering {
         {DNNL_ARG_SRC, pd.src_desc(), layout.integer ? layout.codes : layout.input},
         {DNNL_ARG_DST, pd.dst_desc(), clean ? layout.output : layout.raw}};
     if (with_bias) arguments.push_back({DNNL_ARG_BIAS, bias_desc, epilogue.bias});
-    PrimitiveCall* call = add_call(std::move(primitive), std::move(arguments), pd.scratchpad_desc());
+    PrimitiveCall* call =
+        add_call(std::move(primitive), std::move(arguments), pd.scratchpad_desc());
     const void* values = layout.integer ? static_cast<const void*>(weights.quantised.codes.data())
                                         : static_cast<const void*>(weights.values->data());
     call->shared.emplace_back(DNNL_ARG_WEIGHTS,
@@ -1040,8 +1047,7 @@ class Lowering {
     if (node.op == "Clip" && (!call.has_input(1) || call.is_constant(1)) &&
         (!call.has_input(2) || call.is_constant(2))) {
       const auto [low, high] = clip_bounds(call);
-      return Eltwise{algorithm::eltwise_clip,
-                     std::max(low, std::numeric_limits<float>::lowest()),
+      return Eltwise{algorithm::eltwise_clip, std::max(low, std::numeric_limits<float>::lowest()),
                      std::min(high, std::numeric_limits<float>::max())};
     }
     return std::nullopt;
@@ -1056,9 +1062,10 @@ class Lowering {
   // The output of an operator that acts on each element: over its input if nobody needs that.
   View elementwise_output(const View& input, const Shape& shape) {
     const std::int64_t count = element_count(shape);
-    const bool whole = input.place.buffer >= 0 && input.place.offset == 0 &&
-                       state_.buffers[static_cast<std::size_t>(input.place.buffer)].bytes ==
-                           static_cast<std::size_t>(std::max<std::int64_t>(count, 1)) * sizeof(float);
+    const bool whole =
+        input.place.buffer >= 0 && input.place.offset == 0 &&
+        state_.buffers[static_cast<std::size_t>(input.place.buffer)].bytes ==
+            static_cast<std::size_t>(std::max<std::int64_t>(count, 1)) * sizeof(float);
     if (whole && is_last_reader(input)) return input;
     View output{new_buffer(count), shape, input.strides};
     return output;
@@ -1090,8 +1097,7 @@ class Lowering {
 
   void add_primitive(dnnl::primitive primitive, std::vector<PrimitiveCall::Argument> arguments,
                      const memory::desc& scratchpad) {
-    const PrimitiveCall* call =
-        add_call(std::move(primitive), std::move(arguments), scratchpad);
+    const PrimitiveCall* call = add_call(std::move(primitive), std::move(arguments), scratchpad);
     use_arguments(*call);
     state_.steps.push_back(std::make_unique<PrimitiveStep>(call));
   }
@@ -1110,7 +1116,8 @@ class Lowering {
     const View b = widen(view(node.inputs[1]), result.shape);
     // The output is laid out as the operand that has its full shape, channels-last if one is.
     View output;
-    for (const auto& [operand, id] : {std::pair{&a, node.inputs[0]}, std::pair{&b, node.inputs[1]}}) {
+    for (const auto& [operand, id] :
+         {std::pair{&a, node.inputs[0]}, std::pair{&b, node.inputs[1]}}) {
       if (graph_->value(id).shape == result.shape && is_dense_layout(*operand) &&
           operand->place.buffer >= 0) {
         output = elementwise_output(*operand, result.shape);
@@ -1212,9 +1219,9 @@ class Lowering {
       } else {
         using Flags = dnnl::normalization_flags;
         const dnnl::layer_normalization_forward::primitive_desc pd(
-            dnnl::layer_normalization_forward::desc(
-                dnnl::prop_kind::forward_inference, flat,
-                static_cast<float>(call.real("epsilon", 1e-5)), Flags::use_scale | Flags::use_shift),
+            dnnl::layer_normalization_forward::desc(dnnl::prop_kind::forward_inference, flat,
+                                                    static_cast<float>(call.real("epsilon", 1e-5)),
+                                                    Flags::use_scale | Flags::use_shift),
             attributes(), state_.engine);
         const memory::desc vector({extent}, f32, memory::format_tag::a);
         const View scale = view(node.inputs[1]);
@@ -1350,7 +1357,7 @@ class Lowering {
   std::vector<std::optional<View>> views_;
   std::vector<std::vector<int>> readers_;
   std::vector<bool> pending_graph_output_;
-  std::vector<int> pending_;  // of every buffer: reads that are still to come
+  std::vector<int> pending_;          // of every buffer: reads that are still to come
   std::vector<bool> static_product_;  // of every node: a product with constant weights
   std::map<int, std::size_t> product_index_;
   std::map<int, Fusion> fusions_;

@@ -16,10 +16,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 enum class Error {
   none,
-  ready,    // the tile holds errors
-  product,  // the tile holds normal numbers; variance = slope * norm
+  ready,     // the tile holds errors
+  product,   // the tile holds normal numbers; variance = slope * norm
   factored,  // likewise; sigma = deviation_slope * sqrt(norm), one norm for the row
-  general,  // likewise; variance with offset and signal terms
+  general,   // likewise; variance with offset and signal terms
 };
 
 // A stretch of one row: channels [first, first + count) of row `position`. `y` and `tile` belong to
@@ -51,8 +51,7 @@ HWY_INLINE std::int64_t Run(Tag d, const NoisePass& pass, const Stretch& s, std:
       value = hn::MulAdd(sigma, hn::LoadU(d, s.tile + i), y);
     } else if constexpr (noisy) {
       const auto slope = hn::LoadU(d, pass.variance_slope + s.first + i);
-      auto variance =
-          hn::Mul(slope, single_norm ? norms : hn::LoadU(d, pass.norms + base + i));
+      auto variance = hn::Mul(slope, single_norm ? norms : hn::LoadU(d, pass.norms + base + i));
       if constexpr (error == Error::general) {
         variance = hn::Add(variance, hn::LoadU(d, pass.variance_offset + s.first + i));
         const auto signal = hn::LoadU(d, pass.signal + s.first + i);
@@ -286,21 +285,22 @@ void apply_photoelectron_counting(const NoisePass& pass, const DiodeCounts& coun
         channel = 0;
       }
     };
-    for_each_row([&](std::int64_t i, std::int64_t position, std::int64_t channel,
-                     std::int64_t count) {
-      for (std::int64_t k = 0; k < count; ++k) {
-        const std::int64_t c = channel + k;
-        const float norm = pass.norms[pass.norm_per_channel ? position * pass.channels + c : position];
-        const float light = counts.light[c] + counts.light_per_input_norm * norm;
-        float gain = counts.gain[c];
-        if (counts.normalised) gain = norm > 0 ? gain / std::sqrt(norm) : 0.0f;
-        const float signal = std::clamp(gain * y[i + k], -light, light);
-        const auto at = static_cast<std::size_t>(i + k);
-        plus[at] = counts.dark + 0.5f * (light + signal);
-        minus[at] = counts.dark + 0.5f * (light - signal);
-        gains[at] = gain;
-      }
-    });
+    for_each_row(
+        [&](std::int64_t i, std::int64_t position, std::int64_t channel, std::int64_t count) {
+          for (std::int64_t k = 0; k < count; ++k) {
+            const std::int64_t c = channel + k;
+            const float norm =
+                pass.norms[pass.norm_per_channel ? position * pass.channels + c : position];
+            const float light = counts.light[c] + counts.light_per_input_norm * norm;
+            float gain = counts.gain[c];
+            if (counts.normalised) gain = norm > 0 ? gain / std::sqrt(norm) : 0.0f;
+            const float signal = std::clamp(gain * y[i + k], -light, light);
+            const auto at = static_cast<std::size_t>(i + k);
+            plus[at] = counts.dark + 0.5f * (light + signal);
+            minus[at] = counts.dark + 0.5f * (light - signal);
+            gains[at] = gain;
+          }
+        });
     photonics::fill_poisson(stream_plus, first, std::span(plus).first(size),
                             std::span(tile.drawn).first(size));
     photonics::fill_poisson(stream_minus, first, std::span(minus).first(size),
@@ -310,18 +310,18 @@ void apply_photoelectron_counting(const NoisePass& pass, const DiodeCounts& coun
     }
     if (counts.has_residual) {
       photonics::fill_normal(stream_read, first, std::span(minus).first(size));
-      for_each_row([&](std::int64_t i, std::int64_t position, std::int64_t channel,
-                       std::int64_t count) {
-        for (std::int64_t k = 0; k < count; ++k) {
-          const std::int64_t c = channel + k;
-          const float norm =
-              pass.norms[pass.norm_per_channel ? position * pass.channels + c : position];
-          const float variance = pass.variance_offset[c] + pass.variance_slope[c] * norm +
-                                 pass.signal[c] * y[i + k] * y[i + k];
-          const auto at = static_cast<std::size_t>(i + k);
-          tile.drawn[at] += std::sqrt(variance) * minus[at];
-        }
-      });
+      for_each_row(
+          [&](std::int64_t i, std::int64_t position, std::int64_t channel, std::int64_t count) {
+            for (std::int64_t k = 0; k < count; ++k) {
+              const std::int64_t c = channel + k;
+              const float norm =
+                  pass.norms[pass.norm_per_channel ? position * pass.channels + c : position];
+              const float variance = pass.variance_offset[c] + pass.variance_slope[c] * norm +
+                                     pass.signal[c] * y[i + k] * y[i + k];
+              const auto at = static_cast<std::size_t>(i + k);
+              tile.drawn[at] += std::sqrt(variance) * minus[at];
+            }
+          });
     }
     HWY_DYNAMIC_DISPATCH(SweepErrors)(pass, begin, end, y, tile.drawn.data());
   });

@@ -29,12 +29,12 @@ struct IntegerAccumulators {
 struct NoisePass {
   std::int64_t positions = 0;
   std::int64_t channels = 0;
-  bool norm_per_channel = false;    // grouped and depthwise convolutions: every channel has its own
-  const float* accumulator = nullptr;  // y, without bias: positions x channels
-  IntegerAccumulators integers;        // instead of `accumulator`
-  float* output = nullptr;             // may be the accumulator or the residual
-  const float* bias = nullptr;         // channels, or nullptr
-  const float* residual = nullptr;     // positions x channels, or nullptr
+  bool norm_per_channel = false;  // grouped and depthwise convolutions: every channel has its own
+  const float* accumulator = nullptr;                   // y, without bias: positions x channels
+  IntegerAccumulators integers;                         // instead of `accumulator`
+  float* output = nullptr;                              // may be the accumulator or the residual
+  const float* bias = nullptr;                          // channels, or nullptr
+  const float* residual = nullptr;                      // positions x channels, or nullptr
   float low = -std::numeric_limits<float>::infinity();  // clamp
   float high = std::numeric_limits<float>::infinity();
   const float* norms = nullptr;            // p: positions, or positions x channels

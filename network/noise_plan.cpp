@@ -19,8 +19,9 @@ void choose_fidelity(Fidelity fidelity, const MatrixProduct& product, ProductNoi
     for (const auto& law : noise.counts) {
       const auto length = static_cast<double>(product.dot_length);
       const bool normalised = law.encoding == photonics::Encoding::normalised;
-      const double weight_norm =
-          normalised ? 1.0 : length * product.weight_absolute_maximum * product.weight_absolute_maximum / 4;
+      const double weight_norm = normalised ? 1.0
+                                            : length * product.weight_absolute_maximum *
+                                                  product.weight_absolute_maximum / 4;
       count = count || photonics::gaussian_distance(law, 0.0, weight_norm, 1.0).kolmogorov >
                            gaussian_tolerance;
     }
@@ -60,9 +61,10 @@ std::vector<ProductNoise> plan_noise(const photonics::Device& device, const Prog
     const ProductOperatingPoint& points = request.points[i];
     const bool dynamic = product.kind == ProductKind::dynamic;
     if (points.size() != 1 && (dynamic || points.size() != channels)) {
-      throw ConfigError(fmt::format("{}: {} operating points for {} output channels. Give one, or "
-                                    "one for each.",
-                                    product.name, points.size(), channels));
+      throw ConfigError(
+          fmt::format("{}: {} operating points for {} output channels. Give one, or "
+                      "one for each.",
+                      product.name, points.size(), channels));
     }
     photonics::DotProduct dot;
     dot.length = product.dot_length;
@@ -79,14 +81,15 @@ std::vector<ProductNoise> plan_noise(const photonics::Device& device, const Prog
     }
     using photonics::Law;
     if (dynamic && request.law == Law::garg_weight) {
-      throw ConfigError(fmt::format("{}: weight noise of a product without weights (both operands "
-                                    "are computed). Keep it digital: digital_layers: [{}].",
-                                    product.name, product.name));
+      throw ConfigError(
+          fmt::format("{}: weight noise of a product without weights (both operands "
+                      "are computed). Keep it digital: digital_layers: [{}].",
+                      product.name, product.name));
     }
     plan[i].kind = request.law == Law::counting ? NoiseKind::photon_counting : NoiseKind::gaussian;
     // Garg's weight and thermal laws take each channel's own weight range.
-    const bool by_channel = !dynamic && (request.law == Law::garg_weight ||
-                                         request.law == Law::garg_thermal);
+    const bool by_channel =
+        !dynamic && (request.law == Law::garg_weight || request.law == Law::garg_thermal);
     const std::size_t models = by_channel ? channels : points.size();
     for (std::size_t c = 0; c < models; ++c) {
       if (by_channel) dot.weight_range = product.weight_highs[c] - product.weight_lows[c];
@@ -121,9 +124,10 @@ std::vector<bool> find_digital_products(const Program& program,
     if (!found) {
       std::vector<std::string> known;
       for (const auto& product : products) known.push_back(product.name);
-      throw ConfigError(fmt::format("digital_layers: '{}' is no matrix product of this network. "
-                                    "Products: {}.",
-                                    name, fmt::join(known, ", ")));
+      throw ConfigError(
+          fmt::format("digital_layers: '{}' is no matrix product of this network. "
+                      "Products: {}.",
+                      name, fmt::join(known, ", ")));
     }
   }
   return digital;

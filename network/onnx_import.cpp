@@ -114,16 +114,20 @@ class Importer {
     switch (code) {
       case onnx::TensorProto::FLOAT:
       case onnx::TensorProto::DOUBLE:
-      case onnx::TensorProto::FLOAT16: return ElementType::real;
+      case onnx::TensorProto::FLOAT16:
+        return ElementType::real;
       case onnx::TensorProto::INT8:
       case onnx::TensorProto::UINT8:
       case onnx::TensorProto::INT16:
       case onnx::TensorProto::UINT16:
       case onnx::TensorProto::INT32:
       case onnx::TensorProto::UINT32:
-      case onnx::TensorProto::INT64: return ElementType::integer;
-      case onnx::TensorProto::BOOL: return ElementType::boolean;
-      default: break;
+      case onnx::TensorProto::INT64:
+        return ElementType::integer;
+      case onnx::TensorProto::BOOL:
+        return ElementType::boolean;
+      default:
+        break;
     }
     const std::string name = onnx::TensorProto::DataType_IsValid(code)
                                  ? onnx::TensorProto::DataType_Name(code)
@@ -256,9 +260,12 @@ class Importer {
 
   Attribute read_attribute(const onnx::AttributeProto& proto, const std::string& what) const {
     switch (proto.type()) {
-      case onnx::AttributeProto::INT: return static_cast<std::int64_t>(proto.i());
-      case onnx::AttributeProto::FLOAT: return static_cast<double>(proto.f());
-      case onnx::AttributeProto::STRING: return proto.s();
+      case onnx::AttributeProto::INT:
+        return static_cast<std::int64_t>(proto.i());
+      case onnx::AttributeProto::FLOAT:
+        return static_cast<double>(proto.f());
+      case onnx::AttributeProto::STRING:
+        return proto.s();
       case onnx::AttributeProto::INTS:
         return std::vector<std::int64_t>(proto.ints().begin(), proto.ints().end());
       case onnx::AttributeProto::FLOATS:
@@ -350,9 +357,10 @@ Graph import_from(google::protobuf::io::ZeroCopyInputStream& source, const std::
 
 Graph import_onnx(std::span<const std::byte> bytes, const std::string& file_name) {
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
-    throw DataError(fmt::format("{}: {} bytes (an ONNX model has at most 2 GiB). Split its weights "
-                                "off, or use a smaller network.",
-                                file_name, bytes.size()));
+    throw DataError(
+        fmt::format("{}: {} bytes (an ONNX model has at most 2 GiB). Split its weights "
+                    "off, or use a smaller network.",
+                    file_name, bytes.size()));
   }
   google::protobuf::io::ArrayInputStream array(bytes.data(), static_cast<int>(bytes.size()));
   return import_from(array, file_name);

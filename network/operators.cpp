@@ -177,8 +177,8 @@ void check_supported(const Graph& graph, const Node& node) {
   const OperatorCall call(graph, node);
   const Operator* op = find_operator(node.op);
   if (op == nullptr) {
-    const auto nearest = std::min_element(
-        registry().begin(), registry().end(), [&](const auto& a, const auto& b) {
+    const auto nearest =
+        std::min_element(registry().begin(), registry().end(), [&](const auto& a, const auto& b) {
           return edit_distance(node.op, a.first) < edit_distance(node.op, b.first);
         });
     call.fail(fmt::format("operator '{}' of opset {} is not supported (nearest: {})", node.op,
@@ -247,8 +247,7 @@ WindowGeometry window_geometry(const OperatorCall& call, std::span<const std::in
     std::int64_t end = pads[axes + i];
     if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
       const std::int64_t out = (extent + strides[i] - 1) / strides[i];
-      const std::int64_t total =
-          std::max<std::int64_t>(0, (out - 1) * strides[i] + span - extent);
+      const std::int64_t total = std::max<std::int64_t>(0, (out - 1) * strides[i] + span - extent);
       begin = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
       end = total - begin;
     } else if (auto_pad == "VALID") {
@@ -296,9 +295,10 @@ Shape broadcast_shape(const OperatorCall& call, const Shape& a, const Shape& b) 
 
 void bind_inputs(Graph& graph, const std::vector<Shape>& shapes) {
   if (shapes.size() != graph.inputs.size()) {
-    throw DataError(fmt::format("{}: the network has {} inputs, the data gives {}. Name the data "
-                                "sets of the file as the network's inputs.",
-                                graph.name, graph.inputs.size(), shapes.size()));
+    throw DataError(
+        fmt::format("{}: the network has {} inputs, the data gives {}. Name the data "
+                    "sets of the file as the network's inputs.",
+                    graph.name, graph.inputs.size(), shapes.size()));
   }
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     Value& value = graph.value(graph.inputs[i]);
@@ -312,9 +312,10 @@ void bind_inputs(Graph& graph, const std::vector<Shape>& shapes) {
       for (const auto extent : value.shape) {
         wanted.push_back(extent < 0 ? "?" : fmt::format("{}", extent));
       }
-      throw DataError(fmt::format("{}: input '{}' takes shape {}, the data has {}. Use the data "
-                                  "set that the network was trained for.",
-                                  graph.name, value.name, fmt::join(wanted, "x"), to_string(shapes[i])));
+      throw DataError(
+          fmt::format("{}: input '{}' takes shape {}, the data has {}. Use the data "
+                      "set that the network was trained for.",
+                      graph.name, value.name, fmt::join(wanted, "x"), to_string(shapes[i])));
     }
     value.shape = shapes[i];
     value.shape_known = true;
@@ -367,9 +368,10 @@ void bind_inputs(Graph& graph, const std::vector<Shape>& shapes) {
   }
   for (const ValueId output : graph.outputs) {
     if (graph.constant(output) != nullptr) {
-      throw DataError(fmt::format("{}: output '{}' does not depend on the input. The file is not a "
-                                  "network.",
-                                  graph.name, graph.value(output).name));
+      throw DataError(
+          fmt::format("{}: output '{}' does not depend on the input. The file is not a "
+                      "network.",
+                      graph.name, graph.value(output).name));
     }
   }
   remove_dead_nodes(graph);

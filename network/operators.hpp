@@ -89,7 +89,7 @@ std::vector<DoubleTensor> evaluate(const Graph& graph, const Node& node,
 
 // Windows of a convolution or pooling over one or two axes; one-dimensional ones have height 1.
 struct WindowGeometry {
-  std::int64_t channels = 0;         // of the input
+  std::int64_t channels = 0;  // of the input
   std::array<std::int64_t, 2> input{1, 1};
   std::array<std::int64_t, 2> kernel{1, 1};
   std::array<std::int64_t, 2> stride{1, 1};

@@ -140,15 +140,18 @@ std::vector<ValueInfo> infer_cast(const OperatorCall& call) {
   switch (call.integer("to", 1)) {
     case 1:
     case 10:
-    case 11: return {{ElementType::real, call.shape(0)}};
-    case 9: return {{ElementType::boolean, call.shape(0)}};
+    case 11:
+      return {{ElementType::real, call.shape(0)}};
+    case 9:
+      return {{ElementType::boolean, call.shape(0)}};
     case 2:
     case 3:
     case 4:
     case 5:
     case 6:
     case 7:
-    case 12: return {{ElementType::integer, call.shape(0)}};
+    case 12:
+      return {{ElementType::integer, call.shape(0)}};
     default:
       call.fail(fmt::format("a cast to element type {}", call.integer("to", 1)),
                 "Use float32, int64 or bool");
@@ -167,8 +170,7 @@ std::vector<ValueInfo> infer_dropout(const OperatorCall& call) {
   return {{call.type(0), call.shape(0)}, {ElementType::boolean, call.shape(0)}};
 }
 
-void evaluate_dropout(const OperatorCall&, const InputTensors& in,
-                      std::vector<DoubleTensor>& out) {
+void evaluate_dropout(const OperatorCall&, const InputTensors& in, std::vector<DoubleTensor>& out) {
   out[0].values = in[0]->values;  // inference: nothing is dropped
   if (out.size() > 1) std::fill(out[1].values.begin(), out[1].values.end(), 1.0);
 }
@@ -183,8 +185,7 @@ void evaluate_where(const OperatorCall&, const InputTensors& in, std::vector<Dou
   const BroadcastIndex a(in[1]->shape, out[0].shape);
   const BroadcastIndex b(in[2]->shape, out[0].shape);
   for (std::size_t i = 0; i < out[0].values.size(); ++i) {
-    out[0].values[i] =
-        in[0]->values[condition(i)] != 0 ? in[1]->values[a(i)] : in[2]->values[b(i)];
+    out[0].values[i] = in[0]->values[condition(i)] != 0 ? in[1]->values[a(i)] : in[2]->values[b(i)];
   }
 }
 
@@ -265,6 +266,8 @@ const std::array operators{
 
 }  // namespace
 
-std::span<const Operator> elementwise_operators() { return operators; }
+std::span<const Operator> elementwise_operators() {
+  return operators;
+}
 
 }  // namespace attojoule::network

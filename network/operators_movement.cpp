@@ -23,8 +23,8 @@ std::vector<SliceAxis> slice_axes(const OperatorCall& call) {
   } else {
     axes = call.integers("axes", axes);
   }
-  const auto steps = call.has_input(4) ? call.constant_integers(4)
-                                       : std::vector<std::int64_t>(starts.size(), 1);
+  const auto steps =
+      call.has_input(4) ? call.constant_integers(4) : std::vector<std::int64_t>(starts.size(), 1);
   if (ends.size() != starts.size() || axes.size() != starts.size() ||
       steps.size() != starts.size()) {
     call.fail("starts, ends, axes and steps differ in length", "Export the model again");
@@ -81,8 +81,7 @@ std::vector<std::int64_t> axes_of(const OperatorCall& call) {
 }
 
 std::vector<ValueInfo> infer_reshape(const OperatorCall& call) {
-  const auto wanted =
-      call.has_input(1) ? call.constant_integers(1) : call.integers("shape", {});
+  const auto wanted = call.has_input(1) ? call.constant_integers(1) : call.integers("shape", {});
   const Shape& input = call.shape(0);
   const bool zero_is_zero = call.integer("allowzero", 0) != 0;
   Shape shape;
@@ -120,8 +119,9 @@ std::vector<ValueInfo> infer_flatten(const OperatorCall& call) {
   const std::int64_t axis =
       given == call.rank(0) ? given : call.axis(given, std::max<std::int64_t>(call.rank(0), 1));
   const auto middle = input.begin() + std::min<std::int64_t>(axis, call.rank(0));
-  return {{call.type(0),
-           {element_count(Shape(input.begin(), middle)), element_count(Shape(middle, input.end()))}}};
+  return {
+      {call.type(0),
+       {element_count(Shape(input.begin(), middle)), element_count(Shape(middle, input.end()))}}};
 }
 
 std::vector<std::int64_t> permutation_of(const OperatorCall& call) {
@@ -430,8 +430,7 @@ std::vector<ValueInfo> infer_shape(const OperatorCall& call) {
   return {{ElementType::integer, {std::max<std::int64_t>(0, end - start)}}};
 }
 
-void evaluate_shape(const OperatorCall& call, const InputTensors&,
-                    std::vector<DoubleTensor>& out) {
+void evaluate_shape(const OperatorCall& call, const InputTensors&, std::vector<DoubleTensor>& out) {
   const std::int64_t rank = call.rank(0);
   std::int64_t start = call.integer("start", 0);
   start = std::clamp<std::int64_t>(start < 0 ? start + rank : start, 0, rank);
@@ -552,6 +551,8 @@ const std::array operators{
 
 }  // namespace
 
-std::span<const Operator> movement_operators() { return operators; }
+std::span<const Operator> movement_operators() {
+  return operators;
+}
 
 }  // namespace attojoule::network

@@ -127,8 +127,8 @@ void evaluate_gemm(const OperatorCall& call, const InputTensors& in,
       for (std::int64_t k = 0; k < g.depth; ++k) {
         const std::int64_t a = g.transpose_a ? k * g.rows + i : i * g.depth + k;
         const std::int64_t b = g.transpose_b ? j * g.depth + k : k * g.columns + j;
-        sum += in[0]->values[static_cast<std::size_t>(a)] *
-               in[1]->values[static_cast<std::size_t>(b)];
+        sum +=
+            in[0]->values[static_cast<std::size_t>(a)] * in[1]->values[static_cast<std::size_t>(b)];
       }
       sum *= alpha;
       if (call.has_input(2)) {
@@ -196,7 +196,8 @@ void evaluate_matmul(const OperatorCall& call, const InputTensors& in,
     for (std::int64_t i = 0; i < rows; ++i) {
       for (std::int64_t j = 0; j < columns; ++j) {
         double sum = 0;
-        for (std::int64_t k = 0; k < depth; ++k) sum += left[i * depth + k] * right[k * columns + j];
+        for (std::int64_t k = 0; k < depth; ++k)
+          sum += left[i * depth + k] * right[k * columns + j];
         out[0].values[flat++] = sum;
       }
     }
@@ -211,6 +212,8 @@ const std::array operators{
 
 }  // namespace
 
-std::span<const Operator> product_operators() { return operators; }
+std::span<const Operator> product_operators() {
+  return operators;
+}
 
 }  // namespace attojoule::network

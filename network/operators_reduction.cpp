@@ -197,7 +197,8 @@ void evaluate_softmax(const OperatorCall& call, const InputTensors& in,
         largest = std::max(largest, in[0]->values[at(k)]);
       }
       double sum = 0;
-      for (std::int64_t k = 0; k < span.extent; ++k) sum += std::exp(in[0]->values[at(k)] - largest);
+      for (std::int64_t k = 0; k < span.extent; ++k)
+        sum += std::exp(in[0]->values[at(k)] - largest);
       for (std::int64_t k = 0; k < span.extent; ++k) {
         const double shifted = in[0]->values[at(k)] - largest;
         out[0].values[at(k)] = logarithm ? shifted - std::log(sum) : std::exp(shifted) / sum;
@@ -243,8 +244,8 @@ void evaluate_layer_norm(const OperatorCall& call, const InputTensors& in,
     variance /= static_cast<double>(extent);
     const double inverse = 1 / std::sqrt(variance + epsilon);
     for (std::size_t i = 0; i < extent; ++i) {
-      out[0].values[row * extent + i] = (x[i] - mean) * inverse * in[1]->values[i] +
-                                        (call.has_input(2) ? in[2]->values[i] : 0.0);
+      out[0].values[row * extent + i] =
+          (x[i] - mean) * inverse * in[1]->values[i] + (call.has_input(2) ? in[2]->values[i] : 0.0);
     }
     if (out.size() > 1) out[1].values[row] = mean;
     if (out.size() > 2) out[2].values[row] = inverse;
@@ -306,6 +307,8 @@ const std::array operators{
 
 }  // namespace
 
-std::span<const Operator> reduction_operators() { return operators; }
+std::span<const Operator> reduction_operators() {
+  return operators;
+}
 
 }  // namespace attojoule::network

@@ -16,11 +16,16 @@ namespace attojoule::network {
 
 const char* to_string(ProductKind kind) {
   switch (kind) {
-    case ProductKind::conv: return "conv";
-    case ProductKind::depthwise: return "depthwise";
-    case ProductKind::grouped: return "grouped";
-    case ProductKind::dense: return "dense";
-    case ProductKind::dynamic: return "dynamic";
+    case ProductKind::conv:
+      return "conv";
+    case ProductKind::depthwise:
+      return "depthwise";
+    case ProductKind::grouped:
+      return "grouped";
+    case ProductKind::dense:
+      return "dense";
+    case ProductKind::dynamic:
+      return "dynamic";
   }
   return "unknown";
 }
@@ -51,9 +56,10 @@ void compile_diodes(const ProductNoise& noise, const MatrixProduct& product,
   for (const auto& law : noise.counts) {
     result.diodes.has_residual = result.diodes.has_residual || !law.residual.is_zero();
     if (law.dark != first.dark || law.light_per_input_norm != first.light_per_input_norm) {
-      throw ConfigError(fmt::format("{}: channels of different dark counts or input light. Channels "
-                                    "may differ under fidelity: analytic.",
-                                    product.name));
+      throw ConfigError(
+          fmt::format("{}: channels of different dark counts or input light. Channels "
+                      "may differ under fidelity: analytic.",
+                      product.name));
     }
   }
   for (std::size_t c = 0; c < product.weight_norms.size(); ++c) {
@@ -77,7 +83,9 @@ struct Program::Lane::State {
 Program::Lane::Lane(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Program::Lane::~Lane() = default;
 Program::Lane::Lane(Lane&&) noexcept = default;
-std::span<float> Program::Lane::input(std::size_t index) { return state_->inputs.at(index); }
+std::span<float> Program::Lane::input(std::size_t index) {
+  return state_->inputs.at(index);
+}
 
 Program::Program(Graph graph, const ProgramOptions& options) : state_(std::make_unique<State>()) {
   const std::string name = graph.name;
@@ -92,8 +100,12 @@ Program::~Program() = default;
 Program::Program(Program&&) noexcept = default;
 Program& Program::operator=(Program&&) noexcept = default;
 
-const std::vector<MatrixProduct>& Program::products() const { return state_->products; }
-const std::vector<DigitalOperation>& Program::digital_operations() const { return state_->digital; }
+const std::vector<MatrixProduct>& Program::products() const {
+  return state_->products;
+}
+const std::vector<DigitalOperation>& Program::digital_operations() const {
+  return state_->digital;
+}
 
 std::vector<Shape> Program::input_shapes() const {
   std::vector<Shape> shapes;
@@ -101,10 +113,18 @@ std::vector<Shape> Program::input_shapes() const {
   return shapes;
 }
 
-std::int64_t Program::output_size() const { return element_count(state_->output.shape); }
-std::size_t Program::arena_bytes() const { return state_->memory.total; }
-std::size_t Program::weight_bytes() const { return state_->weight_bytes; }
-int Program::integer_products() const { return state_->integer_products; }
+std::int64_t Program::output_size() const {
+  return element_count(state_->output.shape);
+}
+std::size_t Program::arena_bytes() const {
+  return state_->memory.total;
+}
+std::size_t Program::weight_bytes() const {
+  return state_->weight_bytes;
+}
+int Program::integer_products() const {
+  return state_->integer_products;
+}
 
 Program::Lane Program::make_lane() const {
   auto lane = std::make_unique<Lane::State>();
@@ -131,13 +151,14 @@ Program::Lane Program::make_lane() const {
   return Lane(std::move(lane));
 }
 
-std::span<const float> Program::run(Lane& lane, std::uint32_t sample,
-                                    const PassSettings& settings,
+std::span<const float> Program::run(Lane& lane, std::uint32_t sample, const PassSettings& settings,
                                     std::span<ProductRecord> records) const {
   const SingleThread single;
   auto& own = *lane.state_;
-  StepRun run{own.arena.get(), state_->memory.offsets, own.arguments, own.stream,
-              state_->noise,   settings,               sample,        records};
+  StepRun run{own.arena.get(), state_->memory.offsets,
+              own.arguments,   own.stream,
+              state_->noise,   settings,
+              sample,          records};
   for (const auto& step : state_->steps) step->run(run);
   const View& output = state_->output;
   return {run.read(output.place), static_cast<std::size_t>(element_count(output.shape))};
@@ -159,10 +180,11 @@ void Program::set_noise(std::vector<ProductNoise> noise) {
     const bool dynamic = product.kind == ProductKind::dynamic;
     const auto channels = static_cast<std::size_t>(product.channels);
     if (models.size() != 1 && (dynamic || models.size() != channels)) {
-      throw ConfigError(fmt::format("{}: {} noise models for {} output channels. Give one, or one "
-                                    "for each{}.",
-                                    product.name, models.size(), channels,
-                                    dynamic ? " (a product of two computed operands takes one)" : ""));
+      throw ConfigError(
+          fmt::format("{}: {} noise models for {} output channels. Give one, or one "
+                      "for each{}.",
+                      product.name, models.size(), channels,
+                      dynamic ? " (a product of two computed operands takes one)" : ""));
     }
     if (dynamic) {
       result.photon_coefficients = models[0].photons;
@@ -189,15 +211,16 @@ void Program::set_noise(std::vector<ProductNoise> noise) {
       result.weight_low = static_cast<float>(product.weight_low);
       result.weight_span = static_cast<float>(product.weight_high - product.weight_low);
       if (!(result.weight_span > 0)) {
-        throw ConfigError(fmt::format("{}: all weights are {} (photon counting scales them by "
-                                      "their range). Keep the node digital (digital_layers: [{}]).",
-                                      product.name, product.weight_low, product.name));
+        throw ConfigError(
+            fmt::format("{}: all weights are {} (photon counting scales them by "
+                        "their range). Keep the node digital (digital_layers: [{}]).",
+                        product.name, product.weight_low, product.name));
       }
       for (std::size_t c = 0; c < channels; ++c) {
         const auto& model = models[models.size() == 1 ? 0 : c];
-        result.photons.push_back(static_cast<float>(model.photons_per_multiplication *
-                                                    model.quantum_efficiency *
-                                                    static_cast<double>(product.dot_length)));
+        result.photons.push_back(
+            static_cast<float>(model.photons_per_multiplication * model.quantum_efficiency *
+                               static_cast<double>(product.dot_length)));
       }
       result.offset.assign(channels, 0.0f);
       result.slope.assign(channels, 0.0f);
@@ -210,7 +233,8 @@ void Program::set_noise(std::vector<ProductNoise> noise) {
     for (std::size_t k = 0; k < models.size(); ++k) {
       const auto& v = models[k].variance;
       all_zero = all_zero && v.is_zero();
-      result.has_offset = result.has_offset || v.constant != 0 || v.weight_norm != 0 || v.signal != 0;
+      result.has_offset =
+          result.has_offset || v.constant != 0 || v.weight_norm != 0 || v.signal != 0;
     }
     if (dynamic) {
       result.coefficients = models[0].variance;
@@ -218,8 +242,9 @@ void Program::set_noise(std::vector<ProductNoise> noise) {
       for (std::size_t c = 0; c < channels; ++c) {
         const std::size_t k = models.size() == 1 ? 0 : c;
         const double norm = product.weight_norms[c];
-        const auto add = [norm](const photonics::VarianceCoefficients& v, std::vector<float>& offset,
-                                std::vector<float>& slope, std::vector<float>& signal) {
+        const auto add = [norm](const photonics::VarianceCoefficients& v,
+                                std::vector<float>& offset, std::vector<float>& slope,
+                                std::vector<float>& signal) {
           offset.push_back(static_cast<float>(v.constant + v.weight_norm * norm));
           slope.push_back(static_cast<float>(v.input_norm + v.norm_product * norm));
           signal.push_back(static_cast<float>(v.signal));
@@ -251,19 +276,20 @@ void Program::perturb_weights(std::uint64_t seed) {
                                    [](const auto& model) { return model.weight_noise > 0; });
     if (!asked) continue;
     if (held.original.empty()) {
-      throw RunError(fmt::format("{}: weight noise on a product whose weights were not kept. Build "
-                                 "the program with keep_weights.",
-                                 products()[i].name));
+      throw RunError(
+          fmt::format("{}: weight noise on a product whose weights were not kept. Build "
+                      "the program with keep_weights.",
+                      products()[i].name));
     }
     perturbed = held.original;
     normal.resize(perturbed.size());
-    photonics::fill_normal({seed, photonics::NoiseDomain::weight_read,
-                            static_cast<std::uint32_t>(i), 0, 0},
-                           0, normal);
+    photonics::fill_normal(
+        {seed, photonics::NoiseDomain::weight_read, static_cast<std::uint32_t>(i), 0, 0}, 0,
+        normal);
     const std::int64_t depth = static_cast<std::int64_t>(perturbed.size()) / held.channels;
     for (std::int64_t c = 0; c < held.channels; ++c) {
-      const auto sigma =
-          static_cast<float>(models[models.size() == 1 ? 0 : static_cast<std::size_t>(c)].weight_noise);
+      const auto sigma = static_cast<float>(
+          models[models.size() == 1 ? 0 : static_cast<std::size_t>(c)].weight_noise);
       for (std::int64_t k = 0; k < depth; ++k) {
         const auto at = static_cast<std::size_t>(c * held.channel_stride + k * held.depth_stride);
         perturbed[at] += sigma * normal[at];

@@ -22,9 +22,9 @@ namespace attojoule::network {
 
 // How the noise of one product is drawn.
 enum class NoiseKind {
-  none,             // digital: the clean product
-  gaussian,         // variance of photonics::VarianceCoefficients
-  photon_counting,  // Poisson counts on intensity-encoded operands (Wang et al. 2022)
+  none,                    // digital: the clean product
+  gaussian,                // variance of photonics::VarianceCoefficients
+  photon_counting,         // Poisson counts on intensity-encoded operands (Wang et al. 2022)
   photoelectron_counting,  // Poisson counts on both diodes of a homodyne receiver
 };
 
@@ -42,8 +42,8 @@ struct ProductRecord {
   double photons = 0;
   double photons_detected = 0;
   // The following are filled on request (PassSettings::statistics) only.
-  double signal = 0;           // sum of y^2, without bias
-  double variance = 0;         // sum of sigma^2
+  double signal = 0;                       // sum of y^2, without bias
+  double variance = 0;                     // sum of sigma^2
   double output_low = 0, output_high = 0;  // of y
   double input_low = 0, input_high = 0;    // of x
   double weight_absolute_maximum = 0;      // dynamic products: of the second operand
@@ -73,11 +73,11 @@ struct InputRange {
 
 // Operands of few bits (network/quantisation.hpp), for all products; 0 bits = float.
 struct QuantisationOptions {
-  int weight_bits = 0;      // 2 to 16; per output channel, over the channel's own range
-  int activation_bits = 0;  // 2 to 16; per tensor, over `ranges`
+  int weight_bits = 0;             // 2 to 16; per output channel, over the channel's own range
+  int activation_bits = 0;         // 2 to 16; per tensor, over `ranges`
   std::vector<InputRange> ranges;  // one per product, where activations are quantised
-  // Multiply codes of up to 8 bits as integers where the processor does that exactly (VNNI). Without,
-  // the representable values are multiplied in float: the same to float rounding.
+  // Multiply codes of up to 8 bits as integers where the processor does that exactly (VNNI).
+  // Without, the representable values are multiplied in float: the same to float rounding.
   bool integer_arithmetic = true;
 };
 

@@ -1,8 +1,8 @@
 // Operands of a few bits: uniform quantisers, and products in integer arithmetic.
 //
 // A value is code - zero_point steps of size `scale`; codes are 0 .. 2^bits - 1, and 0 is always
-// representable, so that padding costs nothing. Weights are quantised per output channel, inputs per
-// tensor (Jacob et al., "Quantization and Training of Neural Networks for Efficient
+// representable, so that padding costs nothing. Weights are quantised per output channel, inputs
+// per tensor (Jacob et al., "Quantization and Training of Neural Networks for Efficient
 // Integer-Arithmetic-Only Inference", CVPR 2018; Garg et al. 2021 use the same with 8 bits).
 // Tests: tests/network/quantisation_test.cpp.
 #pragma once
@@ -15,9 +15,9 @@
 namespace attojoule::network {
 
 struct Quantiser {
-  float scale = 1;      // step, > 0
-  int zero_point = 0;   // code of 0
-  int highest = 255;    // 2^bits - 1
+  float scale = 1;     // step, > 0
+  int zero_point = 0;  // code of 0
+  int highest = 255;   // 2^bits - 1
 };
 
 // The quantiser of `bits` (2 to 16) over [low, high], widened to hold 0. A range of one point gets
@@ -43,11 +43,11 @@ void code_sums(const std::uint8_t* codes, int zero_point, std::int64_t positions
 
 // Weights of a product, W[c][k] at c * channel_stride + k * depth_stride.
 struct QuantisedWeights {
-  std::vector<float> values;            // representable values, laid out as the weights were
-  std::vector<std::int8_t> codes;       // code - 2^(bits-1), likewise; empty above 8 bits
-  std::vector<float> scale;             // per channel
-  std::vector<std::int32_t> zero_point; // of the shifted codes, per channel
-  std::vector<std::int32_t> code_sum;   // sum over k of the shifted codes, per channel
+  std::vector<float> values;             // representable values, laid out as the weights were
+  std::vector<std::int8_t> codes;        // code - 2^(bits-1), likewise; empty above 8 bits
+  std::vector<float> scale;              // per channel
+  std::vector<std::int32_t> zero_point;  // of the shifted codes, per channel
+  std::vector<std::int32_t> code_sum;    // sum over k of the shifted codes, per channel
 };
 QuantisedWeights quantise_weights(const std::vector<float>& weights, int bits,
                                   std::int64_t channels, std::int64_t depth,

@@ -15,7 +15,8 @@ double quantile(const InputHistogram& histogram, double share) {
   for (const auto count : histogram.counts) total += static_cast<double>(count);
   const double wanted = share * total;
   double below = 0;
-  const double width = (histogram.high - histogram.low) / static_cast<double>(histogram.counts.size());
+  const double width =
+      (histogram.high - histogram.low) / static_cast<double>(histogram.counts.size());
   for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
     const auto count = static_cast<double>(histogram.counts[i]);
     if (below + count >= wanted && count > 0) {

@@ -59,8 +59,8 @@ void record_outputs(const NoisePass& pass, ProductRecord& record, bool first) {
       const double y = accumulated(pass, p, c);
       const double norm = pass.norms[pass.norm_per_channel ? p * pass.channels + c : p];
       record.signal += y * y;
-      record.variance += pass.variance_offset[c] + pass.variance_slope[c] * norm +
-                         pass.signal[c] * y * y;
+      record.variance +=
+          pass.variance_offset[c] + pass.variance_slope[c] * norm + pass.signal[c] * y * y;
       low = std::min(low, y);
       high = std::max(high, y);
     }
@@ -70,8 +70,8 @@ void record_outputs(const NoisePass& pass, ProductRecord& record, bool first) {
 }
 
 // Variance of photon counting: (K_W S / (n D))^2 lambda.
-void record_counts(const NoisePass& pass, const float* photons, float weight_low,
-                   float weight_span, ProductRecord& record) {
+void record_counts(const NoisePass& pass, const float* photons, float weight_low, float weight_span,
+                   ProductRecord& record) {
   double low = std::numeric_limits<double>::infinity();
   double high = -low;
   for (std::int64_t p = 0; p < pass.positions; ++p) {
@@ -80,7 +80,8 @@ void record_counts(const NoisePass& pass, const float* photons, float weight_low
       const double sum = pass.norms[pass.norm_per_channel ? p * pass.channels + c : p];
       record.signal += y * y;
       const double relative = sum > 0 ? (y - weight_low * sum) / (weight_span * sum) : 0;
-      record.variance += weight_span * sum * weight_span * sum * std::max(relative, 0.0) / photons[c];
+      record.variance +=
+          weight_span * sum * weight_span * sum * std::max(relative, 0.0) / photons[c];
       low = std::min(low, y);
       high = std::max(high, y);
     }
@@ -105,8 +106,7 @@ double input_photons(const NoisePass& pass, const CompiledNoise& noise) {
   double photons = 0;
   for (std::int64_t p = 0; p < pass.positions; ++p) {
     for (std::int64_t g = 0; g < groups; ++g) {
-      const float norm =
-          pass.norms[pass.norm_per_channel ? p * pass.channels + g * per_group : p];
+      const float norm = pass.norms[pass.norm_per_channel ? p * pass.channels + g * per_group : p];
       photons += norm * noise.photons_per_input_norm[static_cast<std::size_t>(g)];
     }
   }
@@ -130,7 +130,9 @@ void CopyStep::run(StepRun& run) const {
   copy_strided(run.read(from_.place), from_.strides, run.at(to_.place), to_.strides, to_.shape);
 }
 
-void FillStep::run(StepRun& run) const { std::fill_n(run.at(to_), count_, value_); }
+void FillStep::run(StepRun& run) const {
+  std::fill_n(run.at(to_), count_, value_);
+}
 
 void BinaryStep::run(StepRun& run) const {
   apply_binary(operation_, run.read(a_.place), a_.strides, run.read(b_.place), b_.strides,
@@ -151,9 +153,10 @@ void GatherRowsStep::run(StepRun& run) const {
     auto row = static_cast<std::int64_t>(indices[i]);
     if (row < 0) row += rows_;
     if (row < 0 || row >= rows_) {
-      throw DataError(fmt::format("sample {}: {}: index {} of a table of {} rows. Use the data set "
-                                  "(vocabulary) that the network was trained for.",
-                                  run.sample, what_, indices[i], rows_));
+      throw DataError(
+          fmt::format("sample {}: {}: index {} of a table of {} rows. Use the data set "
+                      "(vocabulary) that the network was trained for.",
+                      run.sample, what_, indices[i], rows_));
     }
     std::copy_n(table + row * row_size_, row_size_, out + i * row_size_);
   }
@@ -315,9 +318,10 @@ void ProductStep::run(StepRun& run) const {
     pass.signal = noise->signal.data();
     pass.has_offset = noise->has_offset;
   }
-  pass.stream = {run.settings.seed,
-                 counting ? photonics::NoiseDomain::photon_count : photonics::NoiseDomain::detection,
-                 static_cast<std::uint32_t>(l.product), run.sample, 0};
+  pass.stream = {
+      run.settings.seed,
+      counting ? photonics::NoiseDomain::photon_count : photonics::NoiseDomain::detection,
+      static_cast<std::uint32_t>(l.product), run.sample, 0};
   const bool diodes = has_noise && noise->kind == NoiseKind::photoelectron_counting;
   if (statistics && has_noise) {
     NoisePass whole = pass;
@@ -326,15 +330,15 @@ void ProductStep::run(StepRun& run) const {
       whole.variance_slope = noise->total_slope.data();
       whole.signal = noise->total_signal.data();
     }
-    counting ? record_counts(pass, noise->photons.data(), noise->weight_low, noise->weight_span,
-                             *record)
-             : record_outputs(whole, *record, true);
+    counting
+        ? record_counts(pass, noise->photons.data(), noise->weight_low, noise->weight_span, *record)
+        : record_outputs(whole, *record, true);
   }
   if (!noisy) {
     l.integer ? apply_epilogue(pass) : clean_->run(run);
   } else if (counting) {
-    const CountedLight light = apply_photon_counting(pass, noise->photons.data(),
-                                                     noise->weight_low, noise->weight_span);
+    const CountedLight light =
+        apply_photon_counting(pass, noise->photons.data(), noise->weight_low, noise->weight_span);
     if (record != nullptr) {
       record->photons_detected = light.photons;
       record->transmission = light.transmission / static_cast<double>(l.positions * l.channels);
@@ -380,8 +384,7 @@ void DynamicProductStep::run(StepRun& run) const {
       for (std::int64_t i = 0; i < l.columns; ++i) w_norms_sum += w_norms[i];
       const auto rows = static_cast<double>(l.rows);
       const auto columns = static_cast<double>(l.columns);
-      record->photons += bill.constant * rows * columns +
-                         bill.per_input_norm * columns * x_norms +
+      record->photons += bill.constant * rows * columns + bill.per_input_norm * columns * x_norms +
                          bill.per_weight_norm * rows * w_norms_sum;
       record->photons_detected = record->photons * noise->quantum_efficiency;
     }

@@ -18,8 +18,8 @@
 
 #include "network/kernels.hpp"
 #include "network/memory_plan.hpp"
-#include "network/operators.hpp"
 #include "network/noise_pass.hpp"
+#include "network/operators.hpp"
 #include "network/program.hpp"
 #include "network/quantisation.hpp"
 
@@ -48,10 +48,10 @@ struct CompiledNoise {
   NoiseKind kind = NoiseKind::none;
   bool has_offset = false;
   // Constant weights: one entry per channel.
-  std::vector<float> offset;  // A_c
-  std::vector<float> slope;   // B_c
+  std::vector<float> offset;     // A_c
+  std::vector<float> slope;      // B_c
   std::vector<float> deviation;  // sqrt(B_c)
-  std::vector<float> signal;  // c_y
+  std::vector<float> signal;     // c_y
   // Dynamic products: A and B depend on the second operand.
   photonics::VarianceCoefficients coefficients;
   double quantum_efficiency = 1;
@@ -59,7 +59,7 @@ struct CompiledNoise {
   // these the whole variance, for the reports.
   std::vector<float> light;  // of every channel
   std::vector<float> gain;
-  DiodeCounts diodes;        // but its arrays
+  DiodeCounts diodes;                   // but its arrays
   photonics::HomodyneCounts diode_law;  // dynamic products
   std::vector<float> total_offset, total_slope, total_signal;
   // Photon counting: eta n D of every channel.
@@ -176,8 +176,13 @@ class GatherRowsStep : public Step {
  public:
   GatherRowsStep(Place table, std::int64_t rows, std::int64_t row_size, Place indices,
                  std::int64_t count, Place out, std::string what)
-      : table_(table), rows_(rows), row_size_(row_size), indices_(indices), count_(count),
-        out_(out), what_(std::move(what)) {}
+      : table_(table),
+        rows_(rows),
+        row_size_(row_size),
+        indices_(indices),
+        count_(count),
+        out_(out),
+        what_(std::move(what)) {}
   void run(StepRun& run) const override;
 
  private:
@@ -194,7 +199,9 @@ class PlainStep : public Step {
  public:
   PlainStep(std::shared_ptr<const Graph> graph, Node node, std::vector<View> inputs,
             std::vector<View> outputs)
-      : graph_(std::move(graph)), node_(std::move(node)), inputs_(std::move(inputs)),
+      : graph_(std::move(graph)),
+        node_(std::move(node)),
+        inputs_(std::move(inputs)),
         outputs_(std::move(outputs)) {}
   void run(StepRun& run) const override;
 
@@ -254,11 +261,11 @@ class ProductStep : public Step {
     WindowGeometry window;
     Place input;
     std::int64_t input_count = 0;
-    Place raw;     // accumulators of a noisy pass
+    Place raw;  // accumulators of a noisy pass
     Place output;
-    Place map;     // sums over channels of every input position
-    Place scratch;  // of window_sum
-    Place norms;    // of every output position
+    Place map;            // sums over channels of every input position
+    Place scratch;        // of window_sum
+    Place norms;          // of every output position
     Place channel_norms;  // grouped: of every output
     std::string what;     // the node, for errors
     // Integer products: 8-bit codes (padded, so that `window` has no padding left) and what turns
@@ -332,8 +339,8 @@ struct Program::State {
   // Weights of a product with constant operand, for perturb_weights: what the file says, and where
   // oneDNN reads them.
   struct Weights {
-    std::vector<float> original;       // only with ProgramOptions::keep_weights
-    dnnl::memory::desc plain;          // how `original` is laid out
+    std::vector<float> original;        // only with ProgramOptions::keep_weights
+    dnnl::memory::desc plain;           // how `original` is laid out
     std::vector<dnnl::memory> targets;  // what the primitives read
     std::int64_t channels = 0;
     std::int64_t channel_stride = 0, depth_stride = 0;  // of `original`

@@ -25,9 +25,12 @@ std::string to_string(const Shape& shape) {
 
 const char* to_string(ElementType type) {
   switch (type) {
-    case ElementType::real: return "real";
-    case ElementType::integer: return "integer";
-    case ElementType::boolean: return "boolean";
+    case ElementType::real:
+      return "real";
+    case ElementType::integer:
+      return "integer";
+    case ElementType::boolean:
+      return "boolean";
   }
   return "unknown";
 }

@@ -1,4 +1,5 @@
-// Values of a network as the graph knows them: a shape, an element type and, for constants, numbers.
+// Values of a network as the graph knows them: a shape, an element type and, for constants,
+// numbers.
 #pragma once
 
 #include <cstdint>

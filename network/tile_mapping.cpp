@@ -5,7 +5,9 @@
 namespace attojoule::network {
 namespace {
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
 
 // An axis cut into blocks.
 struct Cut {

@@ -1,15 +1,15 @@
 // Matrix products laid over a tile: how often everything happens, and how long it takes.
 //
 // A product is a stack of independent matrices Y[M x N] = W[M x D] X[D x N], M output channels by N
-// positions (groups of a convolution and heads of an attention product are such matrices). It is cut
-// into blocks of at most rows x columns of the tile, and each block is a pass:
+// positions (groups of a convolution and heads of an attention product are such matrices). It is
+// cut into blocks of at most rows x columns of the tile, and each block is a pass:
 //
 //   output-stationary  M over rows, N over columns; a pass lasts ceil(D / wavelengths) slots. Every
 //                      slot each used row and column sends one symbol (and wavelength) to all its
 //                      receivers; a receiver is read once per chunk of the accumulation limit.
 //   weight-stationary  M over rows, D over columns, N streams; a pass lasts ceil(N / wavelengths)
-//                      slots after its weights are programmed. Every slot is a read of each used row;
-//                      blocks of D are partial sums.
+//                      slots after its weights are programmed. Every slot is a read of each used
+//                      row; blocks of D are partial sums.
 //
 // A transmitter feeds at most `fan_out` receivers: a row or column that is longer takes several.
 // Test: tests/network/tile_mapping_test.cpp, against a slot-by-slot simulation of small tiles.
@@ -26,19 +26,20 @@ namespace attojoule::network {
 // Per inference.
 struct ProductMapping {
   std::int64_t macs = 0;
-  std::int64_t passes = 0;           // of the tile
-  std::int64_t slots = 0;            // symbol slots of all passes, one after the other
-  std::int64_t input_symbols = 0;    // sent by transmitters of inputs: modulations and DAC conversions
-  std::int64_t weight_symbols = 0;   // likewise of weights; weight-stationary: 0
+  std::int64_t passes = 0;  // of the tile
+  std::int64_t slots = 0;   // symbol slots of all passes, one after the other
+  std::int64_t input_symbols =
+      0;  // sent by transmitters of inputs: modulations and DAC conversions
+  std::int64_t weight_symbols = 0;      // likewise of weights; weight-stationary: 0
   std::int64_t programmed_weights = 0;  // weight-stationary: weights written
-  std::int64_t reads = 0;            // of receivers: ADC conversions
-  std::int64_t partial_sums = 0;     // digital additions of reads
-  double utilisation = 0;            // MACs / what the tile could do in these slots, (0, 1]
-  double latency_s = 0;              // slots and the reads that nothing hides
+  std::int64_t reads = 0;               // of receivers: ADC conversions
+  std::int64_t partial_sums = 0;        // digital additions of reads
+  double utilisation = 0;               // MACs / what the tile could do in these slots, (0, 1]
+  double latency_s = 0;                 // slots and the reads that nothing hides
 };
 
-// `chunks`: reads that one pass over a dot product takes, >= 1 (photonics::cut_into_chunks: full well
-// and accumulation limit; without meaning for weight-stationary tiles, which read every slot).
+// `chunks`: reads that one pass over a dot product takes, >= 1 (photonics::cut_into_chunks: full
+// well and accumulation limit; without meaning for weight-stationary tiles, which read every slot).
 // Repetitions multiply passes, symbols and reads.
 ProductMapping map_product(const photonics::Tile& tile, const MatrixProduct& product,
                            std::int64_t chunks, std::int64_t repetitions);

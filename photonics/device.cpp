@@ -131,7 +131,8 @@ void validate_tile(const Check& check, const Tile& tile) {
   whole("tile.wavelengths", tile.wavelengths, 1);
   whole("tile.accumulation_limit", tile.accumulation_limit, 0);
   whole("tile.fan_out", tile.fan_out, 0);
-  check.positive("tile.symbol_rate", tile.symbol_rate_hz, "Hz", "symbols follow each other in time");
+  check.positive("tile.symbol_rate", tile.symbol_rate_hz, "Hz",
+                 "symbols follow each other in time");
   check.not_negative("tile.read_time", tile.read_time_s, "s", "it is a duration");
 }
 

@@ -53,7 +53,8 @@ struct Converter {
 
 // How a matrix product is laid over the hardware.
 //
-//   output-stationary: receiver (i, j) of rows x columns accumulates one output over the slots of its
+//   output-stationary: receiver (i, j) of rows x columns accumulates one output over the slots of
+//   its
 //     dot product; row i's weights and column j's inputs are broadcast (Hamerly et al. 2019)
 //   weight-stationary: rows x columns weights are held; an input vector of `columns` elements gives
 //     `rows` partial outputs in one slot, each a read
@@ -65,10 +66,10 @@ struct Tile {
   Dataflow dataflow = Dataflow::output_stationary;
   std::int64_t rows = 64;
   std::int64_t columns = 64;
-  std::int64_t wavelengths = 1;    // slots (output-stationary) or input vectors (weight-stationary)
-                                   // that pass at the same time
-  double symbol_rate_hz = 1e9;     // slots per second and wavelength
-  double read_time_s = 0;          // of a read that no accumulation hides
+  std::int64_t wavelengths = 1;  // slots (output-stationary) or input vectors (weight-stationary)
+                                 // that pass at the same time
+  double symbol_rate_hz = 1e9;   // slots per second and wavelength
+  double read_time_s = 0;        // of a read that no accumulation hides
   std::int64_t accumulation_limit = 0;  // slots that one read may cover; 0 = a whole dot product
   std::int64_t fan_out = 0;  // receivers that one transmitter feeds; 0 = a whole row or column
 };

@@ -48,8 +48,7 @@ auto choose(const ConfigNode& root, const std::string& key, const Table& table,
 
 // Sections of a device that --set may reach without naming the device.
 bool is_device_key(const std::string& key) {
-  static constexpr std::array sections{"laser", "link",     "detector",
-                                       "receiver", "adc", "tile"};
+  static constexpr std::array sections{"laser", "link", "detector", "receiver", "adc", "tile"};
   const std::string section = key.substr(0, key.find('.'));
   return std::find(sections.begin(), sections.end(), section) != sections.end();
 }
@@ -107,8 +106,9 @@ std::int64_t positive(const ConfigNode& node, const std::string& key, std::int64
 int bits(const ConfigNode& node, const std::string& key) {
   const std::int64_t value = node.integer_or(key, 0);
   if (node.has(key) && (value < 2 || value > 16)) {
-    node.child(key).fail(fmt::format("quantisation.{}: {} bits (2 to 16 can be quantised to)", key, value),
-                         "Give 2 to 16, or leave the key out for float");
+    node.child(key).fail(
+        fmt::format("quantisation.{}: {} bits (2 to 16 can be quantised to)", key, value),
+        "Give 2 to 16, or leave the key out for float");
   }
   return static_cast<int>(value);
 }
@@ -116,8 +116,9 @@ int bits(const ConfigNode& node, const std::string& key) {
 void require_positive(const ConfigNode& node, const std::string& key, double value,
                       const char* unit) {
   if (!(value > 0) || !std::isfinite(value)) {
-    node.child(key).fail(fmt::format("{}: {} {} (light cannot be zero or negative)", key, value, unit),
-                         "Give a number above 0");
+    node.child(key).fail(
+        fmt::format("{}: {} {} (light cannot be zero or negative)", key, value, unit),
+        "Give a number above 0");
   }
 }
 
@@ -147,14 +148,15 @@ std::string data_to_yaml(const data::DatasetOptions& options, std::int64_t image
 }
 
 std::string resolve(const Experiment& e) {
-  std::string text = fmt::format("model: {}\ndata: {}\n", yaml_text(e.model), data_to_yaml(e.data, 0));
+  std::string text =
+      fmt::format("model: {}\ndata: {}\n", yaml_text(e.model), data_to_yaml(e.data, 0));
   if (e.range_data) {
     const auto& options = e.range_options;
     std::string rest = data_to_yaml(*e.range_data, options.images);
     rest.pop_back();
-    text += fmt::format("range_data: {}, method: {}, percentile: {}, momentum: {}}}\n", rest,
-                        name_of(range_methods, options.method), options.percentile,
-                        options.momentum);
+    text +=
+        fmt::format("range_data: {}, method: {}, percentile: {}, momentum: {}}}\n", rest,
+                    name_of(range_methods, options.method), options.percentile, options.momentum);
   }
   if (e.weight_bits > 0 || e.activation_bits > 0) {
     text += "quantisation: {";
@@ -190,8 +192,12 @@ std::string resolve(const Experiment& e) {
 
 }  // namespace
 
-const char* to_string(Law law) { return name_of(laws, law); }
-const char* to_string(Encoding encoding) { return name_of(encodings, encoding); }
+const char* to_string(Law law) {
+  return name_of(laws, law);
+}
+const char* to_string(Encoding encoding) {
+  return name_of(encodings, encoding);
+}
 
 std::filesystem::path default_experiment_file() {
   return data::data_directory() / "experiments" / "fashion_cnn.yaml";
@@ -217,7 +223,8 @@ Experiment read_experiment(const ExperimentArguments& arguments) {
   } else if (root.has("model")) {
     e.model = beside(base, root.text("model"));
   } else {
-    root.fail("model: missing", "Name an ONNX file: --model model.onnx, or model: in the experiment");
+    root.fail("model: missing",
+              "Name an ONNX file: --model model.onnx, or model: in the experiment");
   }
   if (root.has("data")) {
     const ConfigNode node = root.child("data");
@@ -242,19 +249,20 @@ Experiment read_experiment(const ExperimentArguments& arguments) {
       // Garg et al. take moving averages for the weight law and percentiles otherwise.
       auto& options = e.range_options;
       options.images = positive(node, "images", 0, std::int64_t{1} << 40);
-      options.method = choose(node, "method", range_methods,
-                              root.text_or("law", "homodyne") == "garg-weight" ? "ema" : "percentile");
+      options.method =
+          choose(node, "method", range_methods,
+                 root.text_or("law", "homodyne") == "garg-weight" ? "ema" : "percentile");
       options.percentile = node.number_or("percentile", Dimension::none, options.percentile);
       if (!(options.percentile > 50) || !(options.percentile <= 100)) {
-        node.child("percentile").fail(
-            fmt::format("range_data.percentile: {} is outside 50 to 100", options.percentile),
-            "Give a percentage above 50, such as 99.99");
+        node.child("percentile")
+            .fail(fmt::format("range_data.percentile: {} is outside 50 to 100", options.percentile),
+                  "Give a percentage above 50, such as 99.99");
       }
       options.momentum = node.number_or("momentum", Dimension::none, options.momentum);
       if (!(options.momentum > 0) || !(options.momentum <= 1)) {
-        node.child("momentum").fail(
-            fmt::format("range_data.momentum: {} is outside 0 to 1", options.momentum),
-            "Give the weight of a new sample, such as 0.01");
+        node.child("momentum")
+            .fail(fmt::format("range_data.momentum: {} is outside 0 to 1", options.momentum),
+                  "Give the weight of a new sample, such as 0.01");
       }
       node.finish();
     }
@@ -275,10 +283,11 @@ Experiment read_experiment(const ExperimentArguments& arguments) {
   e.encoding = choose(root, "encoding", encodings, "normalised");
   e.fidelity = choose(root, "fidelity", fidelities, "analytic");
   if (e.fidelity != network::Fidelity::analytic && e.law != Law::homodyne) {
-    root.child("fidelity").fail(
-        fmt::format("fidelity: {} of law: {} (it says how the homodyne receiver's noise is drawn)",
-                    name_of(fidelities, e.fidelity), to_string(e.law)),
-        "Leave fidelity out");
+    root.child("fidelity")
+        .fail(fmt::format(
+                  "fidelity: {} of law: {} (it says how the homodyne receiver's noise is drawn)",
+                  name_of(fidelities, e.fidelity), to_string(e.law)),
+              "Leave fidelity out");
   }
   if (root.has("digital_layers")) {
     for (const ConfigNode& item : root.child("digital_layers").items()) {
@@ -308,7 +317,8 @@ Experiment read_experiment(const ExperimentArguments& arguments) {
   }
   std::sort(e.curve.begin(), e.curve.end());
   const std::int64_t seed = root.integer_or("seed", 1);
-  if (seed < 0) root.child("seed").fail(fmt::format("seed: {} is negative", seed), "Give 0 or more");
+  if (seed < 0)
+    root.child("seed").fail(fmt::format("seed: {} is negative", seed), "Give 0 or more");
   e.seed = arguments.seed.value_or(static_cast<std::uint64_t>(seed));
   root.finish();
   e.resolved = resolve(e);

@@ -21,7 +21,7 @@ struct Experiment {
   data::DatasetOptions data;
   std::optional<data::DatasetOptions> range_data;
   network::RangeOptions range_options;
-  int weight_bits = 0;      // quantisation; 0 = float
+  int weight_bits = 0;  // quantisation; 0 = float
   int activation_bits = 0;
   photonics::Device device;
   photonics::Law law = photonics::Law::homodyne;
@@ -31,8 +31,8 @@ struct Experiment {
   photonics::OperatingPoint point;
   std::int64_t images = 0;  // 0 = all
   int seeds = 3;
-  int batch = 0;  // accepted for scripts; results do not depend on it
-  std::vector<double> curve;  // photons per MAC of the accuracy curve
+  int batch = 0;                  // accepted for scripts; results do not depend on it
+  std::vector<double> curve;      // photons per MAC of the accuracy curve
   std::int64_t curve_images = 0;  // 0 = as images
   int curve_seeds = 0;            // 0 = as seeds
   std::uint64_t seed = 1;

@@ -36,7 +36,8 @@ struct Column {
 constexpr std::array layer_columns{
     Column{"photons_per_mac", "photon/MAC", "photons per multiplication, both beams",
            [](const LayerReport& l) { return l.photons_per_mac; }},
-    Column{"repetitions", "1", "repetitions averaged", [](const LayerReport& l) { return l.repetitions; }},
+    Column{"repetitions", "1", "repetitions averaged",
+           [](const LayerReport& l) { return l.repetitions; }},
     Column{"snr_db", "dB", "signal to noise ratio of the outputs",
            [](const LayerReport& l) { return l.snr_db; }},
     Column{"noise_bits", "bit", "bits whose rounding error equals the noise",
@@ -59,14 +60,15 @@ void print_table(const RunReport& report, std::ostream& out) {
   }
   for (const LayerReport& layer : report.layers) {
     rows.push_back({layer.name, layer.digital ? "digital" : layer.kind,
-                    significant(static_cast<double>(layer.macs), 4), std::to_string(layer.dot_length),
-                    cell(layer.photons_per_mac, 4), cell(layer.repetitions, 3),
-                    fixed(layer.snr_db, 1), fixed(layer.noise_bits, 2),
+                    significant(static_cast<double>(layer.macs), 4),
+                    std::to_string(layer.dot_length), cell(layer.photons_per_mac, 4),
+                    cell(layer.repetitions, 3), fixed(layer.snr_db, 1), fixed(layer.noise_bits, 2),
                     cell(layer.optical_attojoule_per_mac, 4), cell(layer.attojoule_per_mac, 4)});
     if (transmission) rows.back().push_back(fixed(layer.transmission, 3));
   }
-  std::vector<std::string> head{"layer",  "kind",   "MACs",       "D",      "photons/MAC",
-                                "repeats", "SNR dB", "noise bits", "light aJ/MAC", "all aJ/MAC"};
+  std::vector<std::string> head{"layer",        "kind",      "MACs",   "D",
+                                "photons/MAC",  "repeats",   "SNR dB", "noise bits",
+                                "light aJ/MAC", "all aJ/MAC"};
   if (transmission) head.emplace_back("transmission");
   out << format_table(head, rows) << "\n";
 
@@ -84,10 +86,9 @@ void print_table(const RunReport& report, std::ostream& out) {
   if (!report.curve.empty()) {
     std::vector<std::vector<std::string>> points;
     for (const CurvePoint& point : report.curve) {
-      points.push_back({significant(point.photons_per_mac, 4),
-                        significant(point.optical_attojoule_per_mac, 4),
-                        fmt::format("{:.2f} ± {:.2f}", point.accuracy.mean * 100,
-                                    point.accuracy.ci95 * 100)});
+      points.push_back(
+          {significant(point.photons_per_mac, 4), significant(point.optical_attojoule_per_mac, 4),
+           fmt::format("{:.2f} ± {:.2f}", point.accuracy.mean * 100, point.accuracy.ci95 * 100)});
     }
     out << fmt::format("Accuracy over light ({} images, {} seeds):\n", report.curve_images,
                        report.curve_seeds)
@@ -108,12 +109,9 @@ void print_json(const RunReport& report, std::ostream& out) {
   nlohmann::ordered_json json;
   json["model"] = report.model;
   json["device"] = report.device;
-  json["accuracy"] = {{"clean", report.clean_accuracy},
-                      {"noisy", report.noisy.mean},
-                      {"ci95", report.noisy.ci95},
-                      {"ci95_images", report.noisy.ci95_images},
-                      {"images", report.images},
-                      {"seeds", report.seeds}};
+  json["accuracy"] = {{"clean", report.clean_accuracy}, {"noisy", report.noisy.mean},
+                      {"ci95", report.noisy.ci95},      {"ci95_images", report.noisy.ci95_images},
+                      {"images", report.images},        {"seeds", report.seeds}};
   json["macs"] = report.macs;
   for (const auto component : network::energy_components) {
     const auto index = static_cast<std::size_t>(component);
@@ -195,12 +193,14 @@ void write_result(const RunReport& report, data::ResultWriter& writer) {
     writer.scalar(group + "/attojoule_per_mac", report.energy.attojoule_per_mac(component), "aJ",
                   "energy per MAC");
     std::vector<double> layers;
-    for (const auto& layer : report.energy.layers) layers.push_back(layer.joule_per_inference[index]);
+    for (const auto& layer : report.energy.layers)
+      layers.push_back(layer.joule_per_inference[index]);
     writer.write(group + "/layer_joule_per_inference", layers, by_layer, "J",
                  "energy of one inference by layer");
   }
-  writer.scalar("/energy/total/joule_per_inference", network::total(report.energy.joule_per_inference),
-                "J", "energy of one inference, each joule once");
+  writer.scalar("/energy/total/joule_per_inference",
+                network::total(report.energy.joule_per_inference), "J",
+                "energy of one inference, each joule once");
   writer.scalar("/energy/total/attojoule_per_mac", report.energy.total_attojoule_per_mac(), "aJ",
                 "energy per MAC, each joule once");
 

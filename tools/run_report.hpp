@@ -16,12 +16,12 @@ struct LayerReport {
   std::string name;
   std::string kind;
   bool digital = false;
-  std::int64_t macs = 0;       // per sample
+  std::int64_t macs = 0;  // per sample
   std::int64_t dot_length = 0;
   // NaN where the layer is digital.
   double photons_per_mac = 0;  // mean over channels; Garg's thermal and weight laws: repeats E
   double repetitions = 0;
-  double snr_db = 0;           // signal power / noise power of the outputs
+  double snr_db = 0;  // signal power / noise power of the outputs
   double noise_bits = 0;
   double optical_attojoule_per_mac = 0;  // detected
   double attojoule_per_mac = 0;          // all components

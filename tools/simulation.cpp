@@ -34,10 +34,10 @@ std::vector<int> match_inputs(const network::Graph& graph, const data::Dataset& 
       if (!taken[k]) found = static_cast<int>(k);
     }
     if (found < 0) {
-      throw DataError(fmt::format("{}: no data for input '{}' of {} (the network has {} inputs). Add "
-                                  "a data set of that name to the file.",
-                                  dataset.file().string(), wanted, graph.name,
-                                  graph.inputs.size()));
+      throw DataError(
+          fmt::format("{}: no data for input '{}' of {} (the network has {} inputs). Add "
+                      "a data set of that name to the file.",
+                      dataset.file().string(), wanted, graph.name, graph.inputs.size()));
     }
     taken[static_cast<std::size_t>(found)] = true;
     sources.push_back(found);
@@ -54,7 +54,8 @@ network::Shape bound_shape(const network::Value& input, const std::vector<std::i
   if (declared.size() != shape.size() && !declared.empty()) {
     network::Shape fixed = declared;
     if (fixed[0] < 0) fixed[0] = 1;
-    const bool open = std::any_of(fixed.begin(), fixed.end(), [](auto extent) { return extent < 0; });
+    const bool open =
+        std::any_of(fixed.begin(), fixed.end(), [](auto extent) { return extent < 0; });
     if (!open && fixed[0] == 1 && same_without_ones(fixed, shape)) return fixed;
   }
   return shape;
@@ -114,17 +115,17 @@ Simulation::Simulation(Experiment experiment, int threads)
   network_ = std::make_unique<LoadedNetwork>(load_network(experiment_.model, dataset_, options));
   images_ = experiment_.images > 0 ? experiment_.images : dataset_.size();
   if (images_ > dataset_.size()) {
-    throw ConfigError(fmt::format("evaluation.images: {} of a data set of {} samples ({}). Ask for 1 "
-                                  "to {}.",
-                                  images_, dataset_.size(), dataset_.file().string(),
-                                  dataset_.size()));
+    throw ConfigError(
+        fmt::format("evaluation.images: {} of a data set of {} samples ({}). Ask for 1 "
+                    "to {}.",
+                    images_, dataset_.size(), dataset_.file().string(), dataset_.size()));
   }
   for (std::int64_t i = 0; i < images_; ++i) {
     if (dataset_.label(i) < 0 || dataset_.label(i) >= program().output_size()) {
-      throw DataError(fmt::format("{}: label {} of sample {} for a network of {} outputs. Correct the "
-                                  "data set, or shift its labels with data.label_offset.",
-                                  dataset_.file().string(), dataset_.label(i), i,
-                                  program().output_size()));
+      throw DataError(
+          fmt::format("{}: label {} of sample {} for a network of {} outputs. Correct the "
+                      "data set, or shift its labels with data.label_offset.",
+                      dataset_.file().string(), dataset_.label(i), i, program().output_size()));
     }
   }
   digital_ = network::find_digital_products(program(), experiment_.digital_layers);
@@ -139,14 +140,17 @@ bool Simulation::noise_shared_by_pass() const {
 void Simulation::calibrate_ranges() {
   if (!experiment_.range_data) {
     throw ConfigError(
-        "range_data: missing (quantised activations, the full-scale encoding and Garg's thermal law "
-        "scale with the range of every layer's inputs). Name a calibration set that is not the test "
+        "range_data: missing (quantised activations, the full-scale encoding and Garg's thermal "
+        "law "
+        "scale with the range of every layer's inputs). Name a calibration set that is not the "
+        "test "
         "set: range_data: {file: train.h5, images: 400}.");
   }
   const data::Dataset calibration = data::Dataset::open(*experiment_.range_data);
   const LoadedNetwork network = load_network(experiment_.model, calibration, {});
-  ranges_ = network::calibrate_ranges(network.program, source_of(calibration, network.input_sources),
-                                      experiment_.range_options, threads_);
+  ranges_ =
+      network::calibrate_ranges(network.program, source_of(calibration, network.input_sources),
+                                experiment_.range_options, threads_);
 }
 
 const std::vector<network::ProductNoise>& Simulation::set_operating_point(double photons_per_mac) {

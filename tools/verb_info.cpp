@@ -66,7 +66,8 @@ void show_network(const std::filesystem::path& file, bool json, std::ostream& ou
   }
   const auto shape_of = [](const network::Value& value) {
     std::vector<std::string> extents;
-    for (const auto extent : value.shape) extents.push_back(extent < 0 ? "?" : std::to_string(extent));
+    for (const auto extent : value.shape)
+      extents.push_back(extent < 0 ? "?" : std::to_string(extent));
     return fmt::format("{}", fmt::join(extents, "x"));
   };
   if (json) {
@@ -107,8 +108,8 @@ void show_dataset(const data::Dataset& dataset, bool json, std::ostream& out) {
     out << object.dump(2) << "\n";
     return;
   }
-  out << fmt::format("{}: data set of {} samples of {}{}\n", dataset.file().string(), dataset.size(),
-                     network::to_string(dataset.sample_shape()),
+  out << fmt::format("{}: data set of {} samples of {}{}\n", dataset.file().string(),
+                     dataset.size(), network::to_string(dataset.sample_shape()),
                      dataset.classes() ? fmt::format(", {} classes", *dataset.classes()) : "");
   for (const auto& input : dataset.named_inputs()) {
     out << fmt::format("with     {}  {}\n", input.name, network::to_string(input.shape));
@@ -151,7 +152,8 @@ Verb info_verb() {
   verb.summary = "What a file is and holds: result, network, data set or device";
   verb.description =
       "Prints provenance and contents of a result file (HDF5), inputs and operators of a network\n"
-      "(ONNX), size and shape of a data set, or the resolved parameters of a device (a preset's name\n"
+      "(ONNX), size and shape of a data set, or the resolved parameters of a device (a preset's "
+      "name\n"
       "or a YAML file).";
   verb.examples = {"attojoule info ideal-shot-noise", "attojoule info ideal-shot-noise --json"};
   verb.define = [](CLI::App& app) {

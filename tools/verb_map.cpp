@@ -59,9 +59,10 @@ std::vector<network::Shape> input_shapes(const network::Graph& graph,
     }
     for (const auto extent : shape) {
       if (extent < 0) {
-        throw ConfigError(fmt::format("{}: input '{}' has open axes. Say its shape, one --shape for "
-                                      "each input, e.g. --shape 1x128.",
-                                      graph.name, input.name));
+        throw ConfigError(
+            fmt::format("{}: input '{}' has open axes. Say its shape, one --shape for "
+                        "each input, e.g. --shape 1x128.",
+                        graph.name, input.name));
       }
     }
     shapes.push_back(shape);
@@ -77,7 +78,8 @@ struct Column {
 };
 
 constexpr std::array columns{
-    Column{"passes", "1", "passes of the tile", [](const ProductMapping& m) { return double(m.passes); }},
+    Column{"passes", "1", "passes of the tile",
+           [](const ProductMapping& m) { return double(m.passes); }},
     Column{"slots", "1", "symbol slots", [](const ProductMapping& m) { return double(m.slots); }},
     Column{"input_symbols", "1", "symbols sent by transmitters of inputs",
            [](const ProductMapping& m) { return double(m.input_symbols); }},
@@ -91,7 +93,8 @@ constexpr std::array columns{
            [](const ProductMapping& m) { return double(m.partial_sums); }},
     Column{"utilisation", "1", "MACs over what the tile could do",
            [](const ProductMapping& m) { return m.utilisation; }},
-    Column{"latency", "s", "time of one inference", [](const ProductMapping& m) { return m.latency_s; }},
+    Column{"latency", "s", "time of one inference",
+           [](const ProductMapping& m) { return m.latency_s; }},
 };
 
 std::string seconds(double value) {
@@ -186,11 +189,13 @@ int map(const MapOptions& options, const Streams& streams) {
   std::vector<std::vector<std::string>> rows;
   const auto add = [&rows](const std::string& name, const std::string& kind, const std::string& d,
                            const ProductMapping& m) {
-    const auto count = [](std::int64_t value) { return significant(static_cast<double>(value), 4); };
+    const auto count = [](std::int64_t value) {
+      return significant(static_cast<double>(value), 4);
+    };
     rows.push_back({name, kind, count(m.macs), d, count(m.passes), count(m.slots),
                     count(m.input_symbols), count(m.weight_symbols + m.programmed_weights),
-                    count(m.reads), count(m.partial_sums), fmt::format("{:.1f}", m.utilisation * 100),
-                    seconds(m.latency_s)});
+                    count(m.reads), count(m.partial_sums),
+                    fmt::format("{:.1f}", m.utilisation * 100), seconds(m.latency_s)});
   };
   for (std::size_t i = 0; i < mappings.size(); ++i) {
     const auto& product = program.products()[i];
@@ -199,11 +204,11 @@ int map(const MapOptions& options, const Streams& streams) {
   }
   add("total", "", "", total);
   const bool held = device.tile.dataflow == photonics::Dataflow::weight_stationary;
-  streams.out << fmt::format(
-                     "{} on {}: {} x {} tile, {} wavelength{}, {} symbols/s, {}\n\n", options.model,
-                     device.name, device.tile.rows, device.tile.columns, device.tile.wavelengths,
-                     device.tile.wavelengths == 1 ? "" : "s", significant(device.tile.symbol_rate_hz, 3),
-                     held ? "weight-stationary" : "output-stationary")
+  streams.out << fmt::format("{} on {}: {} x {} tile, {} wavelength{}, {} symbols/s, {}\n\n",
+                             options.model, device.name, device.tile.rows, device.tile.columns,
+                             device.tile.wavelengths, device.tile.wavelengths == 1 ? "" : "s",
+                             significant(device.tile.symbol_rate_hz, 3),
+                             held ? "weight-stationary" : "output-stationary")
               << format_table({"layer", "kind", "MACs", "D", "passes", "slots", "input symbols",
                                held ? "weights written" : "weight symbols", "reads", "partial sums",
                                "used %", "latency"},
@@ -226,9 +231,12 @@ Verb map_verb() {
   verb.name = "map";
   verb.summary = "A network's matrix products on the device's tile: counts, utilisation, latency";
   verb.description =
-      "Lists every matrix product of an ONNX network with its multiplications, and how the device's\n"
-      "tile (rows, columns, wavelengths, dataflow) works through it: passes, symbol slots, symbols of\n"
-      "the transmitters, reads, digital partial sums, utilisation and latency of one inference. What\n"
+      "Lists every matrix product of an ONNX network with its multiplications, and how the "
+      "device's\n"
+      "tile (rows, columns, wavelengths, dataflow) works through it: passes, symbol slots, symbols "
+      "of\n"
+      "the transmitters, reads, digital partial sums, utilisation and latency of one inference. "
+      "What\n"
       "stays digital is listed apart. --set reaches the device's keys, such as tile.rows=128.";
   verb.examples = {"attojoule map data/models/fashion_cnn.onnx",
                    "attojoule map data/models/fashion_cnn.onnx --set tile.rows=16 "
@@ -237,7 +245,8 @@ Verb map_verb() {
     auto options = std::make_shared<MapOptions>();
     app.add_option("model", options->model, "Network (ONNX)")->required();
     app.add_option("--device", options->device, "Preset name or device file (YAML)");
-    app.add_option("--set", options->assignments, "KEY=VALUE of the device")->allow_extra_args(false);
+    app.add_option("--set", options->assignments, "KEY=VALUE of the device")
+        ->allow_extra_args(false);
     app.add_option("--shape", options->shapes, "Shape of an input, e.g. 1x3x224x224; one per input")
         ->allow_extra_args(false);
     app.add_option("--photons", options->photons_per_mac,

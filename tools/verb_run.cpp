@@ -53,16 +53,15 @@ std::vector<LayerReport> report_layers(Simulation& simulation,
     }
     const auto& record = statistics.totals[i];
     const auto macs = static_cast<double>(layer.macs);
-    const double outputs = static_cast<double>(products[i].outputs()) *
-                           static_cast<double>(statistics.correct.size());
+    const double outputs =
+        static_cast<double>(products[i].outputs()) * static_cast<double>(statistics.correct.size());
     layer.photons_per_mac = simulation.experiment().point.photons_per_mac;
     layer.repetitions = simulation.experiment().point.repetitions;
     layer.snr_db = record.variance > 0 ? 10 * std::log10(record.signal / record.variance) : nan;
-    layer.noise_bits =
-        record.variance > 0
-            ? photonics::noise_bits(record.output_high - record.output_low,
-                                    std::sqrt(record.variance / outputs))
-            : nan;
+    layer.noise_bits = record.variance > 0
+                           ? photonics::noise_bits(record.output_high - record.output_low,
+                                                   std::sqrt(record.variance / outputs))
+                           : nan;
     const auto& energy = ledger.layers[i].joule_per_inference;
     layer.optical_attojoule_per_mac =
         energy[static_cast<std::size_t>(network::EnergyComponent::optical_detected)] / macs * 1e18;
@@ -122,8 +121,7 @@ int run(const RunOptions& options, const CLI::App& app, const Streams& streams) 
   report.device = experiment.device.name;
   report.images = simulation.images();
   report.seeds = experiment.seeds;
-  report.curve_images =
-      experiment.curve_images > 0 ? experiment.curve_images : simulation.images();
+  report.curve_images = experiment.curve_images > 0 ? experiment.curve_images : simulation.images();
   report.curve_seeds = experiment.curve_seeds > 0 ? experiment.curve_seeds : experiment.seeds;
   report.outputs = simulation.program().output_size();
   for (const auto& product : simulation.program().products()) report.macs += product.macs();
@@ -157,22 +155,21 @@ int run(const RunOptions& options, const CLI::App& app, const Streams& streams) 
   report.noisy_logits = std::move(passes[0].logits);
   const double samples = static_cast<double>(report.images) * report.seeds;
   const auto totals = sum_totals(passes);
-  report.energy = network::account_energy(experiment.device, simulation.program(), noise, totals,
-                                          samples);
+  report.energy =
+      network::account_energy(experiment.device, simulation.program(), noise, totals, samples);
   report.layers = report_layers(simulation, noise, statistics_pass, totals, report.energy, samples);
 
   for (const double photons : experiment.curve) {
     bar.stage(fmt::format("{} photons/MAC", photons));
     const auto& planned = simulation.set_operating_point(photons);
-    const auto point = simulation.noisy_passes(report.curve_images, report.curve_seeds, false,
-                                               progress);
+    const auto point =
+        simulation.noisy_passes(report.curve_images, report.curve_seeds, false, progress);
     before += point_work;
-    const auto ledger = network::account_energy(
-        experiment.device, simulation.program(), planned, sum_totals(point),
-        static_cast<double>(point_work));
-    report.curve.push_back(
-        {photons, ledger.attojoule_per_mac(network::EnergyComponent::optical_detected),
-         network::estimate_accuracy(point, simulation.noise_shared_by_pass())});
+    const auto ledger = network::account_energy(experiment.device, simulation.program(), planned,
+                                                sum_totals(point), static_cast<double>(point_work));
+    report.curve.push_back({photons,
+                            ledger.attojoule_per_mac(network::EnergyComponent::optical_detected),
+                            network::estimate_accuracy(point, simulation.noise_shared_by_pass())});
   }
   bar.finish();
 
@@ -193,8 +190,10 @@ Verb run_verb() {
   verb.summary = "Accuracy of a network under the hardware's noise, and its energy ledger";
   verb.description =
       "Runs an ONNX network on labelled data, without noise and under the noise of the device at\n"
-      "its operating point, and reports accuracy and energy per layer and component. Everything can\n"
-      "be said in a YAML file, with --set, or both (--set goes over the file). Without arguments it\n"
+      "its operating point, and reports accuracy and energy per layer and component. Everything "
+      "can\n"
+      "be said in a YAML file, with --set, or both (--set goes over the file). Without arguments "
+      "it\n"
       "runs the shipped network on Fashion-MNIST and writes run.h5.\n"
       "Noise seed i of a run with seed s is seed s + i.";
   verb.examples = {

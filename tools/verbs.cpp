@@ -100,8 +100,8 @@ struct Program {
       }
       known.push_back(verbs[i].name);
     }
-    throw ConfigError(fmt::format("help: '{}' is no topic. Topics: {}.", help_topic,
-                                  fmt::join(known, ", ")));
+    throw ConfigError(
+        fmt::format("help: '{}' is no topic. Topics: {}.", help_topic, fmt::join(known, ", ")));
   }
 };
 
@@ -116,9 +116,13 @@ std::string known_options(const CLI::App& app) {
 
 }  // namespace
 
-const std::string& command_line() { return command_line_text; }
+const std::string& command_line() {
+  return command_line_text;
+}
 
-std::vector<Verb> all_verbs() { return {run_verb(), map_verb(), info_verb()}; }
+std::vector<Verb> all_verbs() {
+  return {run_verb(), map_verb(), info_verb()};
+}
 
 int run_program(const std::vector<std::string>& arguments, const Streams& streams) {
   command_line_text = "attojoule";

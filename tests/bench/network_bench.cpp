@@ -1,9 +1,11 @@
 // Side-by-side speed of whole networks: our clean run against oneDNN's convolutions alone, noise
-// against no noise, integers against floats, two threads against one. Everything is measured in turn
-// in one process, and only ratios of minima are reported (bigger is better).
+// against no noise, integers against floats, two threads against one. Everything is measured in
+// turn in one process, and only ratios of minima are reported (bigger is better).
 //
-// usage: network_bench MODEL.onnx [ROUNDS [BATCH]]    (tools/dev/bench.sh makes the model and calls it)
-//        network_bench --memory MODEL.onnx            peak memory of loading and one noisy sample over
+// usage: network_bench MODEL.onnx [ROUNDS [BATCH]]    (tools/dev/bench.sh makes the model and calls
+// it)
+//        network_bench --memory MODEL.onnx            peak memory of loading and one noisy sample
+//        over
 //                                                     what weights and activations need
 // Goals on ResNet-50, batch 8: clean_vs_onednn >= 0.95, noisy_vs_clean >= 0.90,
 // int8_noisy_vs_clean >= 2.2, counting_vs_clean >= 0.5, two_thread_efficiency >= 0.95,
@@ -69,8 +71,9 @@ std::vector<std::byte> read(const char* path) {
 
 // Inputs of unit size that differ from sample to sample.
 void load_noise(std::int64_t sample, Program::Lane& lane) {
-  photonics::fill_normal({9, photonics::NoiseDomain::test, 0, static_cast<std::uint32_t>(sample), 0},
-                         0, lane.input(0));
+  photonics::fill_normal(
+      {9, photonics::NoiseDomain::test, 0, static_cast<std::uint32_t>(sample), 0}, 0,
+      lane.input(0));
 }
 
 Program make_program(const std::vector<std::byte>& bytes, const char* path,
@@ -118,7 +121,8 @@ class BareConvolutions {
       std::vector<std::pair<int, dnnl::memory>> memories;
       memories.emplace_back(DNNL_ARG_SRC, dnnl::memory(layer.desc.src_desc(), engine_));
       memories.emplace_back(DNNL_ARG_DST, dnnl::memory(layer.desc.dst_desc(), engine_));
-      memories.emplace_back(DNNL_ARG_SCRATCHPAD, dnnl::memory(layer.desc.scratchpad_desc(), engine_));
+      memories.emplace_back(DNNL_ARG_SCRATCHPAD,
+                            dnnl::memory(layer.desc.scratchpad_desc(), engine_));
       for (auto& [name, memory] : memories) {
         std::fill_n(static_cast<char*>(memory.get_data_handle()), memory.get_desc().get_size(), 0);
       }
@@ -132,7 +136,8 @@ class BareConvolutions {
   void run(Lane& lane) const {
     const network::SingleThread single;
     for (std::size_t i = 0; i < layers_.size(); ++i) {
-      layers_[i].primitive.execute(lane.stream, {lane.arguments[i].begin(), lane.arguments[i].end()});
+      layers_[i].primitive.execute(lane.stream,
+                                   {lane.arguments[i].begin(), lane.arguments[i].end()});
     }
   }
 
@@ -195,9 +200,8 @@ void measure(std::vector<Contender>& contenders, int threads, int rounds) {
   for (int round = 0; round <= rounds; ++round) {
     for (Contender& contender : contenders) {
       const double time = seconds([&] {
-        network::parallel_for(contender.units, threads, [&](std::int64_t i, int worker) {
-          contender.run(worker, i);
-        });
+        network::parallel_for(contender.units, threads,
+                              [&](std::int64_t i, int worker) { contender.run(worker, i); });
       });
       if (round > 0) contender.best = std::min(contender.best, time);  // the first one warms up
     }
@@ -278,14 +282,14 @@ int main(int argc, char** argv) {
     const auto contender = [&](const char* name, const Program& program, bool noise) {
       auto lanes = std::make_shared<std::vector<Program::Lane>>();
       for (int i = 0; i < threads; ++i) lanes->push_back(program.make_lane());
-      return Contender{name,
-                       [lanes, &program, noise](int worker, std::int64_t sample) {
-                         auto& lane = (*lanes)[static_cast<std::size_t>(worker)];
-                         load_noise(0, lane);
-                         program.run(lane, static_cast<std::uint32_t>(sample),
-                                     {noise, false, 1, nullptr}, {});
-                       },
-                       batch};
+      return Contender{
+          name,
+          [lanes, &program, noise](int worker, std::int64_t sample) {
+            auto& lane = (*lanes)[static_cast<std::size_t>(worker)];
+            load_noise(0, lane);
+            program.run(lane, static_cast<std::uint32_t>(sample), {noise, false, 1, nullptr}, {});
+          },
+          batch};
     };
     std::vector<Contender> contenders{
         contender("clean", clean, false), contender("noisy", clean, true),

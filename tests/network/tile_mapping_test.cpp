@@ -76,9 +76,9 @@ ProductMapping simulate(const Tile& tile, const MatrixProduct& product, std::int
   // Every read beyond the first of an output is added digitally.
   count.partial_sums = count.reads - product.outputs();
   count.macs = product.macs();
-  count.utilisation = busy / (static_cast<double>(count.slots) * static_cast<double>(tile.rows) *
-                              static_cast<double>(tile.columns) *
-                              static_cast<double>(tile.wavelengths));
+  count.utilisation =
+      busy / (static_cast<double>(count.slots) * static_cast<double>(tile.rows) *
+              static_cast<double>(tile.columns) * static_cast<double>(tile.wavelengths));
   return count;
 }
 
@@ -86,8 +86,7 @@ TEST(TileMapping, CountsEqualAWalkThroughEverySlot) {
   const bool holds = rc::check("closed forms equal the simulation", [] {
     const auto size = [](int highest) { return *rc::gen::inRange<std::int64_t>(1, highest + 1); };
     Tile tile;
-    tile.dataflow =
-        *rc::gen::element(Dataflow::output_stationary, Dataflow::weight_stationary);
+    tile.dataflow = *rc::gen::element(Dataflow::output_stationary, Dataflow::weight_stationary);
     tile.rows = size(5);
     tile.columns = size(5);
     tile.wavelengths = size(3);
