@@ -160,9 +160,11 @@ void Program::set_noise(std::vector<ProductNoise> noise) {
                                       "their range). Keep the node digital (digital_layers: [{}]).",
                                       product.name, product.weight_low, product.name));
       }
+      result.quantum_efficiency = models[0].quantum_efficiency;
       for (std::size_t c = 0; c < channels; ++c) {
         const auto& model = models[models.size() == 1 ? 0 : c];
-        result.photons.push_back(static_cast<float>(model.photons_per_multiplication *
+        result.photons.push_back(static_cast<float>(model.quantum_efficiency *
+                                                    model.photons_per_multiplication *
                                                     static_cast<double>(product.dot_length)));
       }
       result.offset.assign(channels, 0.0f);

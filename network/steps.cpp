@@ -222,7 +222,7 @@ void ProductStep::run(StepRun& run) const {
     const CountedLight light = apply_photon_counting(pass, noise->photons.data(),
                                                      noise->weight_low, noise->weight_span);
     if (record != nullptr) {
-      record->photons_transmitted = light.photons;
+      record->photons_transmitted = light.photons / noise->quantum_efficiency;
       record->transmission = light.transmission / static_cast<double>(l.positions * l.channels);
     }
   } else {

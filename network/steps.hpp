@@ -50,7 +50,8 @@ struct CompiledNoise {
   std::vector<float> signal;  // c_y
   // Dynamic products: A and B depend on the second operand.
   photonics::VarianceCoefficients coefficients;
-  // Photon counting: n D of every channel.
+  // Photon counting: eta n D of every channel, the counts of an output that sees all light.
+  double quantum_efficiency = 1;
   std::vector<float> photons;
   float weight_low = 0;
   float weight_span = 0;
