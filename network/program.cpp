@@ -269,12 +269,13 @@ void Program::perturb_weights(std::uint64_t seed) {
   dnnl::stream stream(state_->engine);
   std::vector<float> perturbed;
   std::vector<float> normal;
-  for (std::size_t i = 0; i < state_->models.size(); ++i) {
-    const auto& models = state_->models[i].models;
+  for (std::size_t i = 0; i < state_->weights.size(); ++i) {
+    static const std::vector<photonics::NoiseModel> digital;
+    const auto& models = i < state_->models.size() ? state_->models[i].models : digital;
     auto& held = state_->weights[i];
     const bool asked = std::any_of(models.begin(), models.end(),
                                    [](const auto& model) { return model.weight_noise > 0; });
-    if (!asked) continue;
+    if (!asked && !held.perturbed) continue;
     if (held.original.empty()) {
       throw RunError(
           fmt::format("{}: weight noise on a product whose weights were not kept. Build "
@@ -287,9 +288,9 @@ void Program::perturb_weights(std::uint64_t seed) {
         {seed, photonics::NoiseDomain::weight_read, static_cast<std::uint32_t>(i), 0, 0}, 0,
         normal);
     const std::int64_t depth = static_cast<std::int64_t>(perturbed.size()) / held.channels;
-    for (std::int64_t c = 0; c < held.channels; ++c) {
-      const auto sigma = static_cast<float>(
-          models[models.size() == 1 ? 0 : static_cast<std::size_t>(c)].weight_noise);
+    for (std::int64_t c = 0; asked && c < held.channels; ++c) {
+      const auto sigma =
+          static_cast<float>(models[models.size() == 1 ? 0 : static_cast<std::size_t>(c)].weight_noise);
       for (std::int64_t k = 0; k < depth; ++k) {
         const auto at = static_cast<std::size_t>(c * held.channel_stride + k * held.depth_stride);
         perturbed[at] += sigma * normal[at];
@@ -300,6 +301,7 @@ void Program::perturb_weights(std::uint64_t seed) {
       dnnl::reorder(source, target).execute(stream, source, target);
     }
     stream.wait();
+    held.perturbed = asked;
   }
 }
 

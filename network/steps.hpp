@@ -344,6 +344,7 @@ struct Program::State {
     std::vector<dnnl::memory> targets;  // what the primitives read
     std::int64_t channels = 0;
     std::int64_t channel_stride = 0, depth_stride = 0;  // of `original`
+    bool perturbed = false;                             // targets differ from `original`
   };
   std::vector<Weights> weights;
 };

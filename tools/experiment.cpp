@@ -174,10 +174,11 @@ std::string resolve(const Experiment& e) {
   }
   text += fmt::format("operating_point: {{photons_per_mac: {}, repetitions: {}}}\n",
                       e.point.photons_per_mac, e.point.repetitions);
-  text += fmt::format("evaluation: {{images: {}, seeds: {}", e.images, e.seeds);
+  text += fmt::format("evaluation: {{seeds: {}", e.seeds);
+  if (e.images > 0) text += fmt::format(", images: {}", e.images);  // all where it is left out
   if (!e.curve.empty()) {
-    text += fmt::format(", curve: {}, curve_images: {}, curve_seeds: {}", yaml_list(e.curve),
-                        e.curve_images, e.curve_seeds);
+    text += fmt::format(", curve: {}, curve_seeds: {}", yaml_list(e.curve), e.curve_seeds);
+    if (e.curve_images > 0) text += fmt::format(", curve_images: {}", e.curve_images);
   }
   text += fmt::format("}}\nseed: {}\ndevice:\n", e.seed);
   const std::string device = data::device_to_yaml(e.device);

@@ -59,6 +59,11 @@ struct Program {
     help->add_flag("--markdown", help_markdown, "The whole reference as Markdown (docs/cli.md)");
   }
 
+  // Not app.help(), which hands on to the verb that was parsed, `help` itself included.
+  std::string overview() const {
+    return app.get_formatter()->make_help(&app, "attojoule", CLI::AppFormatMode::Normal);
+  }
+
   std::string verb_help(std::size_t index) { return subcommands[index]->help("attojoule"); }
 
   std::string operators_help() const {
@@ -71,7 +76,7 @@ struct Program {
   std::string markdown() {
     std::string text =
         "# Command line\n\nWritten by `attojoule help --markdown`; do not edit.\n\n```text\n" +
-        app.help("attojoule") + "```\n";
+        overview() + "```\n";
     for (std::size_t i = 0; i < verbs.size(); ++i) {
       text += fmt::format("\n## attojoule {}\n\n```text\n{}```\n", verbs[i].name, verb_help(i));
     }
@@ -85,7 +90,7 @@ struct Program {
       return exit_ok;
     }
     if (help_topic.empty()) {
-      streams.out << app.help("attojoule");
+      streams.out << overview();
       return exit_ok;
     }
     if (help_topic == "operators") {
@@ -138,7 +143,7 @@ int run_program(const std::vector<std::string>& arguments, const Streams& stream
     for (std::size_t i = 0; i < program.verbs.size(); ++i) {
       if (program.subcommands[i]->parsed()) return program.actions[i](streams);
     }
-    streams.out << program.app.help("attojoule");
+    streams.out << program.overview();
     return exit_ok;
   } catch (const CLI::CallForHelp&) {
     for (std::size_t i = 0; i < program.verbs.size(); ++i) {
@@ -147,7 +152,7 @@ int run_program(const std::vector<std::string>& arguments, const Streams& stream
         return exit_ok;
       }
     }
-    streams.out << program.app.help("attojoule");
+    streams.out << program.overview();
     return exit_ok;
   } catch (const CLI::CallForVersion&) {
     streams.out << "attojoule " << data::program_version() << "\n";
