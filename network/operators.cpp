@@ -19,6 +19,12 @@ constexpr std::int64_t largest_value = std::int64_t{1} << 31;
 constexpr std::int64_t computed_elements = std::int64_t{1} << 24;
 constexpr std::int64_t computed_copies = 8;
 
+// An array without elements may still claim an axis that sums of extents overflow on.
+bool has_sane_extents(const Shape& shape) {
+  return std::all_of(shape.begin(), shape.end(),
+                     [](std::int64_t extent) { return extent <= largest_value; });
+}
+
 const std::map<std::string, const Operator*>& registry() {
   static const std::map<std::string, const Operator*> operators = [] {
     std::map<std::string, const Operator*> result;
@@ -323,6 +329,11 @@ void bind_inputs(Graph& graph, const std::vector<Shape>& shapes) {
   std::int64_t budget = computed_elements;
   for (const Value& value : graph.values) {
     if (value.constant) budget += computed_copies * value.constant->size();
+    if (value.shape_known && !has_sane_extents(value.shape)) {
+      throw DataError(fmt::format("{}: '{}' has shape {} (too large). The file is inconsistent; export "
+                                  "it again.",
+                                  graph.name, value.name, to_string(value.shape)));
+    }
   }
   for (const Node& node : graph.nodes) {
     const OperatorCall call(graph, node);
@@ -333,7 +344,7 @@ void bind_inputs(Graph& graph, const std::vector<Shape>& shapes) {
                 "Export the model for inference");
     }
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
-      if (element_count(infos[i].shape) > largest_value) {
+      if (!has_sane_extents(infos[i].shape) || element_count(infos[i].shape) > largest_value) {
         call.fail(fmt::format("output of shape {} (too large)", to_string(infos[i].shape)),
                   "Check the input's shape against the model");
       }

@@ -98,6 +98,16 @@ void apply_variadic(const InputTensors& in, std::vector<DoubleTensor>& out, Func
         }                                                                                 \
   }
 
+std::vector<ValueInfo> infer_clip(const OperatorCall& call) {
+  for (const std::size_t bound : {std::size_t{1}, std::size_t{2}}) {
+    if (call.has_input(bound) && element_count(call.shape(bound)) != 1) {
+      call.fail(fmt::format("a bound of shape {} (one number is needed)", to_string(call.shape(bound))),
+                "Export the model again");
+    }
+  }
+  return infer_same(call);
+}
+
 void evaluate_clip(const OperatorCall& call, const InputTensors& in,
                    std::vector<DoubleTensor>& out) {
   // Bounds are attributes up to opset 10 and inputs after.
@@ -251,7 +261,7 @@ const std::array operators{
              [](const OperatorCall&, const InputTensors& in, std::vector<DoubleTensor>& out) {
                apply_variadic(in, out, std::plus<double>());
              }},
-    Operator{"Clip", 1, 3, infer_same, evaluate_clip},
+    Operator{"Clip", 1, 3, infer_clip, evaluate_clip},
     Operator{"LeakyRelu", 1, 1, infer_same, evaluate_leaky_relu},
     Operator{"Elu", 1, 1, infer_same, evaluate_elu},
     Operator{"Selu", 1, 1, infer_same, evaluate_selu},

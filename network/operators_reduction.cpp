@@ -99,6 +99,29 @@ std::vector<ValueInfo> infer_pool(const OperatorCall& call) {
   return {{call.type(0), window_output(call, window_geometry(call, pool_kernel(call)))}};
 }
 
+// The positions of a window that lie in the input: a window may be far larger than what it looks at.
+struct WindowRange {
+  std::int64_t first = 0;
+  std::int64_t last = 0;    // one behind
+  std::int64_t padded = 0;  // positions in input or padding; not beyond (ceil_mode)
+};
+
+WindowRange window_range(const WindowGeometry& g, std::size_t axis, std::int64_t output) {
+  // Position k of the window looks at origin + k * dilation.
+  const std::int64_t origin = output * g.stride[axis] - g.pad_begin[axis];
+  const std::int64_t dilation = g.dilation[axis];
+  // Positions whose place is below `end`.
+  const auto below = [&](std::int64_t end) {
+    const std::int64_t count = end <= origin ? 0 : (end - origin + dilation - 1) / dilation;
+    return std::min(count, g.kernel[axis]);
+  };
+  WindowRange range;
+  range.first = below(0);
+  range.last = std::max(range.first, below(g.input[axis]));
+  range.padded = below(g.input[axis] + g.pad_end[axis]);
+  return range;
+}
+
 void evaluate_pool(const OperatorCall& call, const InputTensors& in,
                    std::vector<DoubleTensor>& out) {
   const auto kernel = pool_kernel(call);
@@ -111,22 +134,21 @@ void evaluate_pool(const OperatorCall& call, const InputTensors& in,
     const double* source = in[0]->values.data() + plane * g.input[0] * g.input[1];
     for (std::int64_t oy = 0; oy < g.output[0]; ++oy) {
       for (std::int64_t ox = 0; ox < g.output[1]; ++ox) {
+        const WindowRange rows = window_range(g, 0, oy);
+        const WindowRange columns = window_range(g, 1, ox);
         double result = maximum ? -infinity : 0;
-        double count = 0;
-        for (std::int64_t ky = 0; ky < g.kernel[0]; ++ky) {
-          for (std::int64_t kx = 0; kx < g.kernel[1]; ++kx) {
-            const std::int64_t y = oy * g.stride[0] + ky * g.dilation[0] - g.pad_begin[0];
+        for (std::int64_t ky = rows.first; ky < rows.last; ++ky) {
+          const std::int64_t y = oy * g.stride[0] + ky * g.dilation[0] - g.pad_begin[0];
+          for (std::int64_t kx = columns.first; kx < columns.last; ++kx) {
             const std::int64_t x = ox * g.stride[1] + kx * g.dilation[1] - g.pad_begin[1];
-            const bool inside = y >= 0 && y < g.input[0] && x >= 0 && x < g.input[1];
-            // The padding counts as far as it was asked for, not beyond (ceil_mode).
-            const bool padded = y < g.input[0] + g.pad_end[0] && x < g.input[1] + g.pad_end[1];
-            if (inside) {
-              const double value = source[y * g.input[1] + x];
-              result = maximum ? std::max(result, value) : result + value;
-            }
-            if (inside || (count_padding && padded)) count += 1;
+            const double value = source[y * g.input[1] + x];
+            result = maximum ? std::max(result, value) : result + value;
           }
         }
+        const double count =
+            count_padding ? static_cast<double>(rows.padded) * static_cast<double>(columns.padded)
+                          : static_cast<double>(rows.last - rows.first) *
+                                static_cast<double>(columns.last - columns.first);
         out[0].values[flat++] = maximum ? result : result / count;
       }
     }

@@ -89,7 +89,13 @@ data::DatasetOptions read_data(const ConfigNode& node, const std::filesystem::pa
   options.mean = numbers(node, "mean");
   options.std = numbers(node, "std");
   if (node.has("scale")) options.scale = node.number("scale", Dimension::none);
-  options.label_offset = static_cast<int>(node.integer_or("label_offset", 0));
+  constexpr std::int64_t largest_offset = 1 << 30;
+  const std::int64_t offset = node.integer_or("label_offset", 0);
+  if (offset > largest_offset || offset < -largest_offset) {
+    node.child("label_offset")
+        .fail(fmt::format("label_offset: {} is no class", offset), "Give a number like -1 or 0");
+  }
+  options.label_offset = static_cast<int>(offset);
   return options;
 }
 

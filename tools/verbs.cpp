@@ -126,7 +126,7 @@ const std::string& command_line() {
 }
 
 std::vector<Verb> all_verbs() {
-  return {run_verb(), map_verb(), info_verb()};
+  return {run_verb(), map_verb(), info_verb(), data_verb()};
 }
 
 int run_program(const std::vector<std::string>& arguments, const Streams& streams) {

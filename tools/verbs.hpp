@@ -28,6 +28,7 @@ struct Verb {
 Verb run_verb();
 Verb info_verb();
 Verb map_verb();
+Verb data_verb();
 
 // All verbs but help, in the order of the help.
 std::vector<Verb> all_verbs();

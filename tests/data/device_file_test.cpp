@@ -221,6 +221,15 @@ TEST(DeviceFile, OverridesGoOverTheFile) {
               StartsWith("--set receiver.x=1: unknown key \"x\""));
 }
 
+// Zero takes back what a preset says of a receiver that it no longer is.
+TEST(DeviceFile, AnotherKindOfReceiverByOverrides) {
+  EXPECT_THROW(load_device("charge-integrating-receiver", {"receiver.kind=ideal"}), ConfigError);
+  const Device d =
+      load_device("charge-integrating-receiver",
+                  {"receiver.kind=ideal", "receiver.capacitance=0F", "receiver.voltage_swing=0V"});
+  EXPECT_EQ(d.receiver.kind, ReceiverKind::ideal);
+}
+
 TEST(DeviceFile, NamesAndPaths) {
   EXPECT_THAT(message_of<ConfigError>([] { load_device("ideal-shotnoise"); }),
               AllOf(HasSubstr("(nearest: ideal-shot-noise)"), HasSubstr("free-space-homodyne")));

@@ -50,8 +50,8 @@ bool guess_shapes(const network::Graph& graph, std::vector<network::Shape>& shap
 
 // A network may be large, and then it takes its time: only what should be quick is run.
 bool is_slow(const network::Program& program) {
-  constexpr std::size_t most_bytes = std::size_t{64} << 20;
-  constexpr std::int64_t most_operations = 100'000'000;
+  constexpr std::size_t most_bytes = std::size_t{32} << 20;
+  constexpr std::int64_t most_operations = 10'000'000;
   std::int64_t operations = 0;
   for (const auto& product : program.products()) {
     if (__builtin_add_overflow(operations, product.macs(), &operations)) return true;

@@ -326,12 +326,11 @@ TEST(PlannedVariance, photon_counting_of_a_given_efficiency) {
       }
     }
     expect_variances(program, {x}, variances, 4000);
-    // The light that reaches the detectors does not depend on what they make of it.
     auto lane = program.make_lane();
     std::vector<network::ProductRecord> records(1);
     run_sample(program, lane, {x}, 0, noisy_pass, records);
     EXPECT_NEAR(records[0].photons, 200.0 * 12 * 10, 1e-6);
-    EXPECT_NEAR(records[0].photons_transmitted, 200.0 * 12 * transmission, 0.01);
+    EXPECT_NEAR(records[0].photons_detected, efficiency * 200.0 * 12 * transmission, 0.01);
     EXPECT_NEAR(records[0].transmission, transmission / 10, 1e-5);
   }
 }
