@@ -48,9 +48,9 @@ struct NoisePass {
 };
 void apply_gaussian_noise(const NoisePass& pass);
 
-// Photon counting (Wang et al. 2022; docs/physics/photon_counting.md): the mean count of an output is
-// lambda = eta n D (y - w_min S) / (K_W S), S = sum of the inputs, and the error of y is
-// K_W S / (eta n D) (Poisson(lambda) - lambda). `norms` holds S; photons: eta n D of every channel.
+// Photon counting (Wang et al. 2022; docs/physics/photon_counting.md): the mean count of an output
+// is lambda = eta n D (y - w_min S) / (K_W S), S = sum of the inputs, and the error of y is K_W S /
+// (eta n D) (Poisson(lambda) - lambda). `norms` holds S; photons: eta n D of every channel.
 struct CountedLight {
   double photons = 0;       // sum of lambda: what the detectors count on average
   double transmission = 0;  // sum of lambda / (eta n D) over the outputs

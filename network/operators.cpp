@@ -330,9 +330,10 @@ void bind_inputs(Graph& graph, const std::vector<Shape>& shapes) {
   for (const Value& value : graph.values) {
     if (value.constant) budget += computed_copies * value.constant->size();
     if (value.shape_known && !has_sane_extents(value.shape)) {
-      throw DataError(fmt::format("{}: '{}' has shape {} (too large). The file is inconsistent; export "
-                                  "it again.",
-                                  graph.name, value.name, to_string(value.shape)));
+      throw DataError(
+          fmt::format("{}: '{}' has shape {} (too large). The file is inconsistent; export "
+                      "it again.",
+                      graph.name, value.name, to_string(value.shape)));
     }
   }
   for (const Node& node : graph.nodes) {

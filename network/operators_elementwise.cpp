@@ -101,8 +101,9 @@ void apply_variadic(const InputTensors& in, std::vector<DoubleTensor>& out, Func
 std::vector<ValueInfo> infer_clip(const OperatorCall& call) {
   for (const std::size_t bound : {std::size_t{1}, std::size_t{2}}) {
     if (call.has_input(bound) && element_count(call.shape(bound)) != 1) {
-      call.fail(fmt::format("a bound of shape {} (one number is needed)", to_string(call.shape(bound))),
-                "Export the model again");
+      call.fail(
+          fmt::format("a bound of shape {} (one number is needed)", to_string(call.shape(bound))),
+          "Export the model again");
     }
   }
   return infer_same(call);

@@ -374,8 +374,9 @@ std::vector<ValueInfo> infer_pad(const OperatorCall& call) {
     call.fail(fmt::format("mode '{}'", mode), "Use constant, reflect or edge");
   }
   if (call.has_input(2) && element_count(call.shape(2)) != 1) {
-    call.fail(fmt::format("a fill value of shape {} (one number is needed)", to_string(call.shape(2))),
-              "Export the model again");
+    call.fail(
+        fmt::format("a fill value of shape {} (one number is needed)", to_string(call.shape(2))),
+        "Export the model again");
   }
   const auto pads = pads_of(call);
   Shape shape = call.shape(0);

@@ -99,7 +99,8 @@ std::vector<ValueInfo> infer_pool(const OperatorCall& call) {
   return {{call.type(0), window_output(call, window_geometry(call, pool_kernel(call)))}};
 }
 
-// The positions of a window that lie in the input: a window may be far larger than what it looks at.
+// The positions of a window that lie in the input: a window may be far larger than what it looks
+// at.
 struct WindowRange {
   std::int64_t first = 0;
   std::int64_t last = 0;    // one behind

@@ -289,8 +289,8 @@ void Program::perturb_weights(std::uint64_t seed) {
         normal);
     const std::int64_t depth = static_cast<std::int64_t>(perturbed.size()) / held.channels;
     for (std::int64_t c = 0; asked && c < held.channels; ++c) {
-      const auto sigma =
-          static_cast<float>(models[models.size() == 1 ? 0 : static_cast<std::size_t>(c)].weight_noise);
+      const auto sigma = static_cast<float>(
+          models[models.size() == 1 ? 0 : static_cast<std::size_t>(c)].weight_noise);
       for (std::int64_t k = 0; k < depth; ++k) {
         const auto at = static_cast<std::size_t>(c * held.channel_stride + k * held.depth_stride);
         perturbed[at] += sigma * normal[at];

@@ -51,7 +51,8 @@ TEST_F(Help, unknown_topic_names_the_topics) {
   const Outcome outcome = run_command({"help", "sweep"});
   EXPECT_EQ(outcome.code, 2);
   EXPECT_EQ(outcome.out, "");
-  EXPECT_THAT(outcome.err, AllOf(HasSubstr("'sweep'"), HasSubstr("operators, run, info")));
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr("'sweep'"), HasSubstr("operators, run, map, info, data")));
 }
 
 TEST_F(Help, markdown_holds_every_verb_and_the_overview) {
@@ -72,7 +73,8 @@ TEST_F(Help, unknown_verb_names_the_verbs) {
   const Outcome outcome = run_command({"simulate"});
   EXPECT_EQ(outcome.code, 2);
   EXPECT_EQ(outcome.out, "");
-  EXPECT_THAT(outcome.err, AllOf(HasSubstr("simulate"), HasSubstr("Verbs: run, info")));
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr("simulate"), HasSubstr("Verbs: run, map, info, data, help")));
 }
 
 TEST_F(Help, unknown_flag_names_the_flags) {
