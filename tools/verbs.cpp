@@ -33,6 +33,16 @@ std::string examples_text(const Verb& verb) {
   return text;
 }
 
+// CLI11 pads its columns.
+std::string without_trailing_blanks(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    if (c == '\n') result.erase(result.find_last_not_of(' ') + 1);
+    result += c;
+  }
+  return result;
+}
+
 struct Program {
   CLI::App app{program_summary, "attojoule"};
   std::vector<Verb> verbs = all_verbs();
@@ -81,7 +91,7 @@ struct Program {
       text += fmt::format("\n## attojoule {}\n\n```text\n{}```\n", verbs[i].name, verb_help(i));
     }
     text += "\n## Operators\n\n" + operators_help();
-    return text;
+    return without_trailing_blanks(text);
   }
 
   int show_help(const Streams& streams) {
