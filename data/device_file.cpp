@@ -143,6 +143,8 @@ Device read_device(const ConfigNode& root) {
     read(node, "wavelength", Dimension::length, above_zero, device.laser.wavelength_m);
     read(node, "wall_plug_efficiency", Dimension::none, share, device.laser.wall_plug_efficiency);
     read(node, "rin", Dimension::relative_intensity_noise, not_negative, device.laser.rin_per_hz);
+    read(node, "linewidth", Dimension::frequency, not_negative, device.laser.linewidth_hz);
+    read(node, "maximum_power", Dimension::power, above_zero, device.laser.maximum_power_w);
   });
   section(root, "link", [&](const ConfigNode& node) {
     auto& link = device.link;
@@ -235,6 +237,12 @@ std::string device_to_yaml(const Device& device) {
   set("laser.wavelength", device.laser.wavelength_m, Dimension::length);
   set("laser.wall_plug_efficiency", device.laser.wall_plug_efficiency, Dimension::none);
   set("laser.rin", device.laser.rin_per_hz, Dimension::relative_intensity_noise);
+  if (device.laser.linewidth_hz > 0) {
+    set("laser.linewidth", device.laser.linewidth_hz, Dimension::frequency);
+  }
+  if (device.laser.maximum_power_w > 0) {
+    set("laser.maximum_power", device.laser.maximum_power_w, Dimension::power);
+  }
   const auto& link = device.link;
   set("link.coupling_loss", link.coupling_loss_db, Dimension::ratio_db);
   set("link.propagation_loss", link.propagation_loss_db, Dimension::ratio_db);

@@ -6,6 +6,7 @@
 #include <numbers>
 #include <string_view>
 
+#include "photonics/constants.hpp"
 #include "photonics/error.hpp"
 
 namespace attojoule::photonics {
@@ -97,6 +98,50 @@ void validate_receiver(const Check& check, const Receiver& receiver) {
   }
 }
 
+void validate_light_current_line(const Check& check, const Laser& laser) {
+  check.not_negative("laser.linewidth", laser.linewidth_hz, "Hz", "it is a width");
+  check.not_negative("laser.maximum_power", laser.maximum_power_w, "W", "zero means no limit");
+  const double slope = laser.slope_efficiency_w_per_a;
+  check.not_negative("laser.slope_efficiency", slope, "W/A", "light grows with the current");
+  check.not_negative("laser.threshold_current", laser.threshold_current_a, "A",
+                     "a laser does not give current back");
+  check.not_negative("laser.series_resistance", laser.series_resistance_ohm, "ohm",
+                     "it is a passive resistor");
+  check.not_negative("laser.cooling_per_heat", laser.cooling_per_heat, "",
+                     "a cooler does not give energy back");
+  if (slope == 0) {
+    constexpr std::string_view described = "laser with laser.slope_efficiency";
+    const auto belongs = [&](std::string_view key, double value, std::string_view unit) {
+      if (value != 0) {
+        check.fail(key, value, unit, "would be ignored",
+                   fmt::format("it describes a {}, which is missing", described),
+                   "Remove it or add laser.slope_efficiency");
+      }
+    };
+    belongs("laser.threshold_current", laser.threshold_current_a, "A");
+    belongs("laser.junction_voltage", laser.junction_voltage_v, "V");
+    belongs("laser.series_resistance", laser.series_resistance_ohm, "ohm");
+    belongs("laser.cooling_per_heat", laser.cooling_per_heat, "");
+    return;
+  }
+  if (laser.wall_plug_efficiency != 1) {
+    check.fail("laser.wall_plug_efficiency", laser.wall_plug_efficiency, "",
+               "stands beside laser.slope_efficiency",
+               "the light-current line determines it at every power", "Keep one of them");
+  }
+  const double photon_voltage = constants::planck_j_s * constants::speed_of_light_m_per_s /
+                                (constants::elementary_charge_c * laser.wavelength_m);
+  if (slope > photon_voltage) {
+    check.fail("laser.slope_efficiency", slope, "W/A", "is above h nu / q",
+               "an electron releases at most one photon", "Give a smaller slope");
+  }
+  if (!(laser.junction_voltage_v >= slope && std::isfinite(laser.junction_voltage_v))) {
+    check.fail("laser.junction_voltage", laser.junction_voltage_v, "V",
+               "is below the slope efficiency in W/A", "the laser would emit more than it draws",
+               "Give at least the photon energy over the elementary charge");
+  }
+}
+
 void validate_converter(const Check& check, const Converter& adc, ReceiverKind receiver) {
   check.not_negative("adc.bits", adc.bits, "bit", "zero means no converter noise");
   if (adc.bits > 32) {
@@ -128,6 +173,8 @@ void validate(const Device& device) {
   check.fraction("laser.wall_plug_efficiency", laser.wall_plug_efficiency,
                  "a laser emits at most the power that it draws");
   check.not_negative("laser.rin", laser.rin_per_hz, "1/Hz", "it is a spectral density");
+
+  validate_light_current_line(check, laser);
 
   const Link& link = device.link;
   constexpr std::string_view passive = "a passive element does not amplify";

@@ -10,7 +10,15 @@ namespace attojoule::photonics {
 struct Laser {
   double wavelength_m = 1550e-9;    // in vacuum, > 0; C band
   double wall_plug_efficiency = 1;  // optical power at the facet / electrical power, (0, 1]
-  double rin_per_hz = 0;  // one-sided relative intensity noise, white over the integration
+  double rin_per_hz = 0;       // one-sided relative intensity noise, white over the integration
+  double linewidth_hz = 0;     // Lorentzian, full width at half maximum
+  double maximum_power_w = 0;  // at the facet; 0 = no limit
+  // Light-current line; a slope of 0 = not described, wall_plug_efficiency counts instead.
+  double slope_efficiency_w_per_a = 0;
+  double threshold_current_a = 0;
+  double junction_voltage_v = 0;
+  double series_resistance_ohm = 0;
+  double cooling_per_heat = 0;  // watts of cooling per watt of heat
 };
 
 // Losses from the laser's facet to the photodiode, dB >= 0 of optical power.
@@ -51,7 +59,8 @@ struct Converter {
 
 // How a matrix product is laid over the hardware.
 //
-//   output-stationary: receiver (i, j) of rows x columns accumulates one output over the slots of its
+//   output-stationary: receiver (i, j) of rows x columns accumulates one output over the slots of
+//   its
 //     dot product; row i's weights and column j's inputs are broadcast (Hamerly et al. 2019)
 //   weight-stationary: rows x columns weights are held; an input vector of `columns` elements gives
 //     `rows` partial outputs in one slot, each a read
@@ -63,10 +72,10 @@ struct Tile {
   Dataflow dataflow = Dataflow::output_stationary;
   std::int64_t rows = 64;
   std::int64_t columns = 64;
-  std::int64_t wavelengths = 1;    // slots (output-stationary) or input vectors (weight-stationary)
-                                   // that pass at the same time
-  double symbol_rate_hz = 1e9;     // slots per second and wavelength
-  double read_time_s = 0;          // of a read that no accumulation hides
+  std::int64_t wavelengths = 1;  // slots (output-stationary) or input vectors (weight-stationary)
+                                 // that pass at the same time
+  double symbol_rate_hz = 1e9;   // slots per second and wavelength
+  double read_time_s = 0;        // of a read that no accumulation hides
   std::int64_t accumulation_limit = 0;  // slots that one read may cover; 0 = a whole dot product
   std::int64_t fan_out = 0;  // receivers that one transmitter feeds; 0 = a whole row or column
 };
