@@ -146,6 +146,16 @@ Device read_device(const ConfigNode& root) {
     read(node, "linewidth", Dimension::frequency, not_negative, device.laser.linewidth_hz);
     read(node, "maximum_power", Dimension::power, above_zero, device.laser.maximum_power_w);
   });
+  section(root, "modulator", [&](const ConfigNode& node) {
+    auto& modulator = device.modulator;
+    read(node, "half_wave_voltage", Dimension::voltage, above_zero, modulator.half_wave_voltage_v);
+    read(node, "extinction_ratio", Dimension::ratio_db, above_zero, modulator.extinction_ratio_db);
+    constexpr Range bias{-1.5707963267948966, 1.5707963267948966, true, "below 90 degrees"};
+    read(node, "bias_error", Dimension::angle, bias, modulator.bias_error_rad);
+    read(node, "bandwidth", Dimension::frequency, above_zero, modulator.bandwidth_hz);
+    constexpr Range bits{0, 32, true, "bits: above 0, at most 32"};
+    read(node, "dac_bits", Dimension::none, bits, modulator.dac_bits);
+  });
   section(root, "link", [&](const ConfigNode& node) {
     auto& link = device.link;
     read(node, "coupling_loss", Dimension::ratio_db, passive, link.coupling_loss_db);
@@ -243,6 +253,20 @@ std::string device_to_yaml(const Device& device) {
   if (device.laser.maximum_power_w > 0) {
     set("laser.maximum_power", device.laser.maximum_power_w, Dimension::power);
   }
+  const auto& modulator = device.modulator;
+  if (modulator.half_wave_voltage_v > 0) {
+    set("modulator.half_wave_voltage", modulator.half_wave_voltage_v, Dimension::voltage);
+  }
+  if (std::isfinite(modulator.extinction_ratio_db)) {
+    set("modulator.extinction_ratio", modulator.extinction_ratio_db, Dimension::ratio_db);
+  }
+  if (modulator.bias_error_rad != 0) {
+    set("modulator.bias_error", modulator.bias_error_rad, Dimension::angle);
+  }
+  if (modulator.bandwidth_hz > 0) {
+    set("modulator.bandwidth", modulator.bandwidth_hz, Dimension::frequency);
+  }
+  if (modulator.dac_bits > 0) set("modulator.dac_bits", modulator.dac_bits, Dimension::none);
   const auto& link = device.link;
   set("link.coupling_loss", link.coupling_loss_db, Dimension::ratio_db);
   set("link.propagation_loss", link.propagation_loss_db, Dimension::ratio_db);

@@ -142,6 +142,25 @@ void validate_light_current_line(const Check& check, const Laser& laser) {
   }
 }
 
+void validate_modulator(const Check& check, const Modulator& modulator) {
+  check.not_negative("modulator.half_wave_voltage", modulator.half_wave_voltage_v, "V",
+                     "zero means that it is not described");
+  if (!(modulator.extinction_ratio_db > 0)) {
+    check.fail("modulator.extinction_ratio", modulator.extinction_ratio_db, "dB", "is not above 0",
+               "at 0 dB a closed modulator lets everything through", "Give a positive ratio in dB");
+  }
+  if (!(std::abs(modulator.bias_error_rad) < std::numbers::pi / 2)) {
+    check.fail("modulator.bias_error", modulator.bias_error_rad, "rad", "is not below pi/2",
+               "the encoded value would turn its sign", "Give a smaller bias error");
+  }
+  check.not_negative("modulator.bandwidth", modulator.bandwidth_hz, "Hz", "zero means no limit");
+  check.not_negative("modulator.dac_bits", modulator.dac_bits, "bit", "zero means continuous");
+  if (modulator.dac_bits > 32) {
+    check.fail("modulator.dac_bits", modulator.dac_bits, "bit", "is above 32",
+               "no converter resolves that", "Give a number of bits, or 0 for a continuous drive");
+  }
+}
+
 void validate_converter(const Check& check, const Converter& adc, ReceiverKind receiver) {
   check.not_negative("adc.bits", adc.bits, "bit", "zero means no converter noise");
   if (adc.bits > 32) {
@@ -175,6 +194,7 @@ void validate(const Device& device) {
   check.not_negative("laser.rin", laser.rin_per_hz, "1/Hz", "it is a spectral density");
 
   validate_light_current_line(check, laser);
+  validate_modulator(check, device.modulator);
 
   const Link& link = device.link;
   constexpr std::string_view passive = "a passive element does not amplify";

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 namespace attojoule::photonics {
@@ -19,6 +20,15 @@ struct Laser {
   double junction_voltage_v = 0;
   double series_resistance_ohm = 0;
   double cooling_per_heat = 0;  // watts of cooling per watt of heat
+};
+
+// Amplitude encoder of either beam (modulator.hpp). Defaults: ideal.
+struct Modulator {
+  double half_wave_voltage_v = 0;                                        // V_pi; 0 = not described
+  double extinction_ratio_db = std::numeric_limits<double>::infinity();  // of power, > 0
+  double bias_error_rad = 0;
+  double bandwidth_hz = 0;  // one pole; 0 = no limit
+  double dac_bits = 0;      // 0 = continuous
 };
 
 // Losses from the laser's facet to the photodiode, dB >= 0 of optical power.
@@ -84,6 +94,7 @@ struct Device {
   std::string name = "ideal-shot-noise";
   std::string description;
   Laser laser;
+  Modulator modulator;
   Link link;
   Detector detector;
   Receiver receiver;
