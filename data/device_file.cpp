@@ -94,6 +94,9 @@ void read_detector(const ConfigNode& node, double wavelength_m, photonics::Detec
   constexpr Range excess{1, infinite, false, "noise in excess of shot noise: 1 or more"};
   read(node, "excess_noise_factor", Dimension::none, excess, detector.excess_noise_factor);
   read(node, "dark_current", Dimension::current, not_negative, detector.dark_current_a);
+  constexpr Range imbalance{-1, 1, true, "efficiencies are eta (1 +- imbalance)"};
+  read(node, "efficiency_imbalance", Dimension::none, imbalance, detector.efficiency_imbalance);
+  read(node, "coupler_transmission", Dimension::none, share, detector.coupler_transmission);
 }
 
 void read_receiver(const ConfigNode& node, photonics::Receiver& receiver) {
@@ -118,6 +121,23 @@ void read_receiver(const ConfigNode& node, photonics::Receiver& receiver) {
   constexpr Range phase{-right_angle, right_angle, true,
                         "at 90 degrees and beyond the signal vanishes or inverts"};
   read(node, "phase_error", Dimension::angle, phase, receiver.phase_error_rad);
+  constexpr Range any{-infinite, infinite, true, "it must be finite"};
+  read(node, "path_mismatch", Dimension::time, any, receiver.path_mismatch_s);
+  read(node, "leak_time_constant", Dimension::time, above_zero, receiver.leak_time_constant_s);
+  read(node, "sample_noise_electrons", Dimension::none, not_negative,
+       receiver.sample_noise_electrons);
+  read(node, "input_capacitance", Dimension::capacitance, not_negative,
+       receiver.input_capacitance_f);
+  if (node.has("correlated_double_sampling")) {
+    const std::string answer = node.text("correlated_double_sampling");
+    if (answer != "true" && answer != "false") {
+      node.child("correlated_double_sampling")
+          .fail(fmt::format("receiver.correlated_double_sampling is '{}' (it is done or not)",
+                            shown_text(answer)),
+                "Give true or false");
+    }
+    receiver.correlated_double_sampling = answer == "true";
+  }
   constexpr Range beam{0, 1, true, "both beams need light: above 0 and below 1"};
   read(node, "signal_beam_share", Dimension::none, beam, receiver.signal_beam_share);
   if (receiver.signal_beam_share >= 1) {
@@ -276,6 +296,12 @@ std::string device_to_yaml(const Device& device) {
   set("detector.quantum_efficiency", device.detector.quantum_efficiency, Dimension::none);
   set("detector.excess_noise_factor", device.detector.excess_noise_factor, Dimension::none);
   set("detector.dark_current", device.detector.dark_current_a, Dimension::current);
+  if (device.detector.efficiency_imbalance != 0) {
+    set("detector.efficiency_imbalance", device.detector.efficiency_imbalance, Dimension::none);
+  }
+  if (device.detector.coupler_transmission != 0.5) {
+    set("detector.coupler_transmission", device.detector.coupler_transmission, Dimension::none);
+  }
   const auto& receiver = device.receiver;
   text("receiver.kind", name_of(receiver.kind));
   set("receiver.integration_time", receiver.integration_time_s, Dimension::time);
@@ -290,6 +316,15 @@ std::string device_to_yaml(const Device& device) {
   set("receiver.visibility", receiver.visibility, Dimension::none);
   set("receiver.phase_error", receiver.phase_error_rad, Dimension::angle);
   set("receiver.signal_beam_share", receiver.signal_beam_share, Dimension::none);
+  if (receiver.path_mismatch_s != 0) {
+    set("receiver.path_mismatch", receiver.path_mismatch_s, Dimension::time);
+  }
+  set_if("receiver.leak_time_constant", receiver.leak_time_constant_s, Dimension::time);
+  set_if("receiver.sample_noise_electrons", receiver.sample_noise_electrons, Dimension::none);
+  set_if("receiver.input_capacitance", receiver.input_capacitance_f, Dimension::capacitance);
+  if (receiver.correlated_double_sampling) {
+    root.set("receiver.correlated_double_sampling=true");
+  }
   set("receiver.energy_per_read", receiver.energy_per_read_j, Dimension::energy);
   set_if("adc.bits", device.adc.bits, Dimension::none);
   set_if("adc.full_scale", device.adc.full_scale_v, Dimension::voltage);

@@ -89,6 +89,36 @@ void validate_receiver(const Check& check, const Receiver& receiver) {
     check.belongs_to("receiver.capacitance", receiver.capacitance_f, "F", "charge integrator");
     check.belongs_to("receiver.voltage_swing", receiver.voltage_swing_v, "V", "charge integrator");
   }
+  check.not_negative("receiver.path_mismatch", std::abs(receiver.path_mismatch_s), "s",
+                     "it is a delay");
+  check.not_negative("receiver.sample_noise", receiver.sample_noise_electrons, "electrons",
+                     "it is a root mean square");
+  check.not_negative("receiver.leak_time_constant", receiver.leak_time_constant_s, "s",
+                     "zero means no leak");
+  check.not_negative("receiver.amplifier_voltage_noise",
+                     receiver.amplifier_voltage_noise_v_per_rthz, "V/sqrt(Hz)",
+                     "it is a root of a density");
+  check.not_negative("receiver.amplifier_current_noise",
+                     receiver.amplifier_current_noise_a_per_rthz, "A/sqrt(Hz)",
+                     "it is a root of a density");
+  check.not_negative("receiver.input_capacitance", receiver.input_capacitance_f, "F",
+                     "it is a passive capacitor");
+  if (!integrator) {
+    check.belongs_to("receiver.sample_noise", receiver.sample_noise_electrons, "electrons",
+                     "charge integrator");
+    check.belongs_to("receiver.correlated_double_sampling",
+                     receiver.correlated_double_sampling ? 1 : 0, "", "charge integrator");
+    check.belongs_to("receiver.leak_time_constant", receiver.leak_time_constant_s, "s",
+                     "charge integrator");
+  }
+  if (!transimpedance) {
+    constexpr std::string_view amplifier = "transimpedance amplifier";
+    check.belongs_to("receiver.amplifier_voltage_noise",
+                     receiver.amplifier_voltage_noise_v_per_rthz, "V/sqrt(Hz)", amplifier);
+    check.belongs_to("receiver.amplifier_current_noise",
+                     receiver.amplifier_current_noise_a_per_rthz, "A/sqrt(Hz)", amplifier);
+    check.belongs_to("receiver.input_capacitance", receiver.input_capacitance_f, "F", amplifier);
+  }
   if (transimpedance) {
     check.positive("receiver.feedback_resistance", receiver.feedback_resistance_ohm, "ohm",
                    "a transimpedance amplifier's noise and gain follow from it");
@@ -215,6 +245,19 @@ void validate(const Device& device) {
   }
   check.not_negative("detector.dark_current", detector.dark_current_a, "A",
                      "it is the reverse current of one diode in the dark");
+
+  const double e = std::abs(detector.efficiency_imbalance);
+  if (!(detector.quantum_efficiency * (1 + e) <= 1 && e < 1)) {
+    check.fail("detector.efficiency_imbalance", detector.efficiency_imbalance, "",
+               "makes an efficiency larger than 1 or negative",
+               "the diodes have quantum_efficiency x (1 +- imbalance)",
+               "Lower it or detector.quantum_efficiency");
+  }
+  if (!(detector.coupler_transmission > 0 && detector.coupler_transmission < 1)) {
+    check.fail("detector.coupler_transmission", detector.coupler_transmission, "",
+               "is outside (0, 1)", "a coupler that does not mix gives no interference signal",
+               "Give a share between 0 and 1, 0.5 for a balanced coupler");
+  }
 
   validate_receiver(check, device.receiver);
   validate_converter(check, device.adc, device.receiver.kind);

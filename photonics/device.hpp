@@ -41,9 +41,11 @@ struct Link {
 };
 
 struct Detector {
-  double quantum_efficiency = 1;   // electrons per photon, (0, 1]
-  double excess_noise_factor = 1;  // F >= 1; 1 for a PIN diode
-  double dark_current_a = 0;       // each diode
+  double quantum_efficiency = 1;      // electrons per photon, (0, 1]
+  double excess_noise_factor = 1;     // F >= 1; 1 for a PIN diode
+  double dark_current_a = 0;          // each diode
+  double efficiency_imbalance = 0;    // e: efficiencies eta (1 +- e) of the two diodes
+  double coupler_transmission = 0.5;  // T of the coupler in front of them, (0, 1)
 };
 
 enum class ReceiverKind { ideal, charge_integrator, transimpedance };
@@ -59,6 +61,16 @@ struct Receiver {
   double phase_error_rad = 0;          // phi
   double signal_beam_share = 0.5;      // s: photons of x / all photons, (0, 1)
   double energy_per_read_j = 0;        // amplifier and reset
+  double path_mismatch_s = 0;  // difference of the two beams' delays; matters with a linewidth
+  // Charge integrator: amplifier noise of one sample, electrons rms; a second sample after the
+  // reset takes the reset noise off and brings this noise twice; leak of the charge, 0 = none.
+  double sample_noise_electrons = 0;
+  bool correlated_double_sampling = false;
+  double leak_time_constant_s = 0;
+  // Transimpedance amplifier, input referred; the capacitance is that of diodes and input.
+  double amplifier_voltage_noise_v_per_rthz = 0;  // e_n
+  double amplifier_current_noise_a_per_rthz = 0;  // i_n
+  double input_capacitance_f = 0;
 };
 
 struct Converter {
