@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include "data/names.hpp"
@@ -64,6 +65,8 @@ void read_detector(const ConfigNode& node, double wavelength_m, photonics::Detec
   }
   read(node, "excess_noise_factor", Dimension::none, detector.excess_noise_factor);
   read(node, "dark_current", Dimension::current, detector.dark_current_a);
+  read(node, "efficiency_imbalance", Dimension::none, detector.efficiency_imbalance);
+  read(node, "coupler_transmission", Dimension::none, detector.coupler_transmission);
 }
 
 void read_receiver(const ConfigNode& node, photonics::Receiver& receiver) {
@@ -84,6 +87,12 @@ void read_receiver(const ConfigNode& node, photonics::Receiver& receiver) {
   read(node, "feedback_resistance", Dimension::resistance, receiver.feedback_resistance_ohm);
   read(node, "visibility", Dimension::none, receiver.visibility);
   read(node, "phase_error", Dimension::angle, receiver.phase_error_rad);
+  read(node, "path_mismatch", Dimension::time, receiver.path_mismatch_s);
+  read(node, "leak_time_constant", Dimension::time, receiver.leak_time_constant_s);
+  read(node, "sample_noise_electrons", Dimension::none, receiver.sample_noise_electrons);
+  read(node, "input_capacitance", Dimension::capacitance, receiver.input_capacitance_f);
+  receiver.correlated_double_sampling =
+      node.boolean_or("correlated_double_sampling", receiver.correlated_double_sampling);
   read(node, "signal_beam_share", Dimension::none, receiver.signal_beam_share);
   read(node, "energy_per_read", Dimension::energy, receiver.energy_per_read_j);
 }
@@ -139,6 +148,16 @@ Device read_device(const ConfigNode& root) {
     read(node, "wavelength", Dimension::length, device.laser.wavelength_m);
     read(node, "wall_plug_efficiency", Dimension::none, device.laser.wall_plug_efficiency);
     read(node, "rin", Dimension::relative_intensity_noise, device.laser.rin_per_hz);
+    read(node, "linewidth", Dimension::frequency, device.laser.linewidth_hz);
+    read(node, "maximum_power", Dimension::power, device.laser.maximum_power_w);
+  });
+  section(root, "modulator", [&](const ConfigNode& node) {
+    auto& modulator = device.modulator;
+    read(node, "half_wave_voltage", Dimension::voltage, modulator.half_wave_voltage_v);
+    read(node, "extinction_ratio", Dimension::ratio_db, modulator.extinction_ratio_db);
+    read(node, "bias_error", Dimension::angle, modulator.bias_error_rad);
+    read(node, "bandwidth", Dimension::frequency, modulator.bandwidth_hz);
+    read(node, "dac_bits", Dimension::none, modulator.dac_bits);
   });
   section(root, "link", [&](const ConfigNode& node) {
     auto& link = device.link;
@@ -233,6 +252,26 @@ std::string device_to_yaml(const Device& device) {
   set("laser.wavelength", device.laser.wavelength_m, Dimension::length);
   set("laser.wall_plug_efficiency", device.laser.wall_plug_efficiency, Dimension::none);
   set("laser.rin", device.laser.rin_per_hz, Dimension::relative_intensity_noise);
+  if (device.laser.linewidth_hz > 0) {
+    set("laser.linewidth", device.laser.linewidth_hz, Dimension::frequency);
+  }
+  if (device.laser.maximum_power_w > 0) {
+    set("laser.maximum_power", device.laser.maximum_power_w, Dimension::power);
+  }
+  const auto& modulator = device.modulator;
+  if (modulator.half_wave_voltage_v > 0) {
+    set("modulator.half_wave_voltage", modulator.half_wave_voltage_v, Dimension::voltage);
+  }
+  if (std::isfinite(modulator.extinction_ratio_db)) {
+    set("modulator.extinction_ratio", modulator.extinction_ratio_db, Dimension::ratio_db);
+  }
+  if (modulator.bias_error_rad != 0) {
+    set("modulator.bias_error", modulator.bias_error_rad, Dimension::angle);
+  }
+  if (modulator.bandwidth_hz > 0) {
+    set("modulator.bandwidth", modulator.bandwidth_hz, Dimension::frequency);
+  }
+  if (modulator.dac_bits > 0) set("modulator.dac_bits", modulator.dac_bits, Dimension::none);
   const auto& link = device.link;
   set("link.coupling_loss", link.coupling_loss_db, Dimension::ratio_db);
   set("link.propagation_loss", link.propagation_loss_db, Dimension::ratio_db);
@@ -242,6 +281,12 @@ std::string device_to_yaml(const Device& device) {
   set("detector.quantum_efficiency", device.detector.quantum_efficiency, Dimension::none);
   set("detector.excess_noise_factor", device.detector.excess_noise_factor, Dimension::none);
   set("detector.dark_current", device.detector.dark_current_a, Dimension::current);
+  if (device.detector.efficiency_imbalance != 0) {
+    set("detector.efficiency_imbalance", device.detector.efficiency_imbalance, Dimension::none);
+  }
+  if (device.detector.coupler_transmission != 0.5) {
+    set("detector.coupler_transmission", device.detector.coupler_transmission, Dimension::none);
+  }
   const auto& receiver = device.receiver;
   text("receiver.kind", name_of(receiver.kind));
   set("receiver.integration_time", receiver.integration_time_s, Dimension::time);
@@ -256,6 +301,15 @@ std::string device_to_yaml(const Device& device) {
   set("receiver.visibility", receiver.visibility, Dimension::none);
   set("receiver.phase_error", receiver.phase_error_rad, Dimension::angle);
   set("receiver.signal_beam_share", receiver.signal_beam_share, Dimension::none);
+  if (receiver.path_mismatch_s != 0) {
+    set("receiver.path_mismatch", receiver.path_mismatch_s, Dimension::time);
+  }
+  set_if("receiver.leak_time_constant", receiver.leak_time_constant_s, Dimension::time);
+  set_if("receiver.sample_noise_electrons", receiver.sample_noise_electrons, Dimension::none);
+  set_if("receiver.input_capacitance", receiver.input_capacitance_f, Dimension::capacitance);
+  if (receiver.correlated_double_sampling) {
+    root.set("receiver.correlated_double_sampling=true");
+  }
   set("receiver.energy_per_read", receiver.energy_per_read_j, Dimension::energy);
   set_if("adc.bits", device.adc.bits, Dimension::none);
   set_if("adc.full_scale", device.adc.full_scale_v, Dimension::voltage);

@@ -7,6 +7,9 @@
 #include <string_view>
 #include <utility>
 
+#include "photonics/constants.hpp"
+#include "photonics/error.hpp"
+
 namespace attojoule::photonics {
 
 namespace {
@@ -88,12 +91,105 @@ void validate_receiver(const Check& check, const Receiver& receiver) {
     check.belongs_to("receiver.capacitance", receiver.capacitance_f, "F", "charge integrator");
     check.belongs_to("receiver.voltage_swing", receiver.voltage_swing_v, "V", "charge integrator");
   }
+  check.not_negative("receiver.path_mismatch", std::abs(receiver.path_mismatch_s), "s",
+                     "it is a delay");
+  check.not_negative("receiver.sample_noise", receiver.sample_noise_electrons, "electrons",
+                     "it is a root mean square");
+  check.not_negative("receiver.leak_time_constant", receiver.leak_time_constant_s, "s",
+                     "zero means no leak");
+  check.not_negative("receiver.amplifier_voltage_noise",
+                     receiver.amplifier_voltage_noise_v_per_rthz, "V/sqrt(Hz)",
+                     "it is a root of a density");
+  check.not_negative("receiver.amplifier_current_noise",
+                     receiver.amplifier_current_noise_a_per_rthz, "A/sqrt(Hz)",
+                     "it is a root of a density");
+  check.not_negative("receiver.input_capacitance", receiver.input_capacitance_f, "F",
+                     "it is a passive capacitor");
+  if (!integrator) {
+    check.belongs_to("receiver.sample_noise", receiver.sample_noise_electrons, "electrons",
+                     "charge integrator");
+    check.belongs_to("receiver.correlated_double_sampling",
+                     receiver.correlated_double_sampling ? 1 : 0, "", "charge integrator");
+    check.belongs_to("receiver.leak_time_constant", receiver.leak_time_constant_s, "s",
+                     "charge integrator");
+  }
+  if (!transimpedance) {
+    constexpr std::string_view amplifier = "transimpedance amplifier";
+    check.belongs_to("receiver.amplifier_voltage_noise",
+                     receiver.amplifier_voltage_noise_v_per_rthz, "V/sqrt(Hz)", amplifier);
+    check.belongs_to("receiver.amplifier_current_noise",
+                     receiver.amplifier_current_noise_a_per_rthz, "A/sqrt(Hz)", amplifier);
+    check.belongs_to("receiver.input_capacitance", receiver.input_capacitance_f, "F", amplifier);
+  }
   if (transimpedance) {
     check.positive("receiver.feedback_resistance", receiver.feedback_resistance_ohm, "ohm",
                    "a transimpedance amplifier's noise and gain follow from it");
   } else {
     check.belongs_to("receiver.feedback_resistance", receiver.feedback_resistance_ohm, "ohm",
                      "transimpedance amplifier");
+  }
+}
+
+void validate_light_current_line(const Check& check, const Laser& laser) {
+  check.not_negative("laser.linewidth", laser.linewidth_hz, "Hz", "it is a width");
+  check.not_negative("laser.maximum_power", laser.maximum_power_w, "W", "zero means no limit");
+  const double slope = laser.slope_efficiency_w_per_a;
+  check.not_negative("laser.slope_efficiency", slope, "W/A", "light grows with the current");
+  check.not_negative("laser.threshold_current", laser.threshold_current_a, "A",
+                     "a laser does not give current back");
+  check.not_negative("laser.series_resistance", laser.series_resistance_ohm, "ohm",
+                     "it is a passive resistor");
+  check.not_negative("laser.cooling_per_heat", laser.cooling_per_heat, "",
+                     "a cooler does not give energy back");
+  if (slope == 0) {
+    constexpr std::string_view described = "laser with laser.slope_efficiency";
+    const auto belongs = [&](std::string_view key, double value, std::string_view unit) {
+      if (value != 0) {
+        check.fail(key, value, unit, "would be ignored",
+                   fmt::format("it describes a {}, which is missing", described),
+                   "Remove it or add laser.slope_efficiency");
+      }
+    };
+    belongs("laser.threshold_current", laser.threshold_current_a, "A");
+    belongs("laser.junction_voltage", laser.junction_voltage_v, "V");
+    belongs("laser.series_resistance", laser.series_resistance_ohm, "ohm");
+    belongs("laser.cooling_per_heat", laser.cooling_per_heat, "");
+    return;
+  }
+  if (laser.wall_plug_efficiency != 1) {
+    check.fail("laser.wall_plug_efficiency", laser.wall_plug_efficiency, "",
+               "stands beside laser.slope_efficiency",
+               "the light-current line determines it at every power", "Keep one of them");
+  }
+  const double photon_voltage = constants::planck_j_s * constants::speed_of_light_m_per_s /
+                                (constants::elementary_charge_c * laser.wavelength_m);
+  if (slope > photon_voltage) {
+    check.fail("laser.slope_efficiency", slope, "W/A", "is above h nu / q",
+               "an electron releases at most one photon", "Give a smaller slope");
+  }
+  if (!(laser.junction_voltage_v >= slope && std::isfinite(laser.junction_voltage_v))) {
+    check.fail("laser.junction_voltage", laser.junction_voltage_v, "V",
+               "is below the slope efficiency in W/A", "the laser would emit more than it draws",
+               "Give at least the photon energy over the elementary charge");
+  }
+}
+
+void validate_modulator(const Check& check, const Modulator& modulator) {
+  check.not_negative("modulator.half_wave_voltage", modulator.half_wave_voltage_v, "V",
+                     "zero means that it is not described");
+  if (!(modulator.extinction_ratio_db > 0)) {
+    check.fail("modulator.extinction_ratio", modulator.extinction_ratio_db, "dB", "is not above 0",
+               "at 0 dB a closed modulator lets everything through", "Give a positive ratio in dB");
+  }
+  if (!(std::abs(modulator.bias_error_rad) < std::numbers::pi / 2)) {
+    check.fail("modulator.bias_error", modulator.bias_error_rad, "rad", "is not below pi/2",
+               "the encoded value would turn its sign", "Give a smaller bias error");
+  }
+  check.not_negative("modulator.bandwidth", modulator.bandwidth_hz, "Hz", "zero means no limit");
+  check.not_negative("modulator.dac_bits", modulator.dac_bits, "bit", "zero means continuous");
+  if (modulator.dac_bits > 32) {
+    check.fail("modulator.dac_bits", modulator.dac_bits, "bit", "is above 32",
+               "no converter resolves that", "Give a number of bits, or 0 for a continuous drive");
   }
 }
 
@@ -151,6 +247,9 @@ void validate(const Device& device) {
                  "a laser emits at most the power that it draws");
   check.not_negative("laser.rin", laser.rin_per_hz, "1/Hz", "it is a spectral density");
 
+  validate_light_current_line(check, laser);
+  validate_modulator(check, device.modulator);
+
   const Link& link = device.link;
   constexpr std::string_view passive = "a passive element does not amplify";
   check.not_negative("link.coupling_loss", link.coupling_loss_db, "dB", passive);
@@ -170,6 +269,19 @@ void validate(const Device& device) {
   }
   check.not_negative("detector.dark_current", detector.dark_current_a, "A",
                      "it is the reverse current of one diode in the dark");
+
+  const double e = std::abs(detector.efficiency_imbalance);
+  if (!(detector.quantum_efficiency * (1 + e) <= 1 && e < 1)) {
+    check.fail("detector.efficiency_imbalance", detector.efficiency_imbalance, "",
+               "makes an efficiency larger than 1 or negative",
+               "the diodes have quantum_efficiency x (1 +- imbalance)",
+               "Lower it or detector.quantum_efficiency");
+  }
+  if (!(detector.coupler_transmission > 0 && detector.coupler_transmission < 1)) {
+    check.fail("detector.coupler_transmission", detector.coupler_transmission, "",
+               "is outside (0, 1)", "a coupler that does not mix gives no interference signal",
+               "Give a share between 0 and 1, 0.5 for a balanced coupler");
+  }
 
   validate_receiver(check, device.receiver);
   validate_converter(check, device.adc, device.receiver.kind);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "photonics/error.hpp"
@@ -12,7 +13,24 @@ namespace attojoule::photonics {
 struct Laser {
   double wavelength_m = 1550e-9;    // in vacuum, > 0; C band
   double wall_plug_efficiency = 1;  // optical power at the facet / electrical power, (0, 1]
-  double rin_per_hz = 0;  // one-sided relative intensity noise, white over the integration
+  double rin_per_hz = 0;       // one-sided relative intensity noise, white over the integration
+  double linewidth_hz = 0;     // Lorentzian, full width at half maximum
+  double maximum_power_w = 0;  // at the facet; 0 = no limit
+  // Light-current line; a slope of 0 = not described, wall_plug_efficiency counts instead.
+  double slope_efficiency_w_per_a = 0;
+  double threshold_current_a = 0;
+  double junction_voltage_v = 0;
+  double series_resistance_ohm = 0;
+  double cooling_per_heat = 0;  // watts of cooling per watt of heat
+};
+
+// Amplitude encoder of either beam (modulator.hpp). Defaults: ideal.
+struct Modulator {
+  double half_wave_voltage_v = 0;                                        // V_pi; 0 = not described
+  double extinction_ratio_db = std::numeric_limits<double>::infinity();  // of power, > 0
+  double bias_error_rad = 0;
+  double bandwidth_hz = 0;  // one pole; 0 = no limit
+  double dac_bits = 0;      // 0 = continuous
 };
 
 // Losses from the laser's facet to the photodiode, dB >= 0 of optical power.
@@ -25,9 +43,11 @@ struct Link {
 };
 
 struct Detector {
-  double quantum_efficiency = 1;   // electrons per photon, (0, 1]
-  double excess_noise_factor = 1;  // F >= 1; 1 for a PIN diode
-  double dark_current_a = 0;       // each diode
+  double quantum_efficiency = 1;      // electrons per photon, (0, 1]
+  double excess_noise_factor = 1;     // F >= 1; 1 for a PIN diode
+  double dark_current_a = 0;          // each diode
+  double efficiency_imbalance = 0;    // e: efficiencies eta (1 +- e) of the two diodes
+  double coupler_transmission = 0.5;  // T of the coupler in front of them, (0, 1)
 };
 
 enum class ReceiverKind { ideal, charge_integrator, transimpedance };
@@ -43,6 +63,16 @@ struct Receiver {
   double phase_error_rad = 0;          // phi
   double signal_beam_share = 0.5;      // s: photons of x / all photons, (0, 1)
   double energy_per_read_j = 0;        // amplifier and reset
+  double path_mismatch_s = 0;  // difference of the two beams' delays; matters with a linewidth
+  // Charge integrator: amplifier noise of one sample, electrons rms; a second sample after the
+  // reset takes the reset noise off and brings this noise twice; leak of the charge, 0 = none.
+  double sample_noise_electrons = 0;
+  bool correlated_double_sampling = false;
+  double leak_time_constant_s = 0;
+  // Transimpedance amplifier, input referred; the capacitance is that of diodes and input.
+  double amplifier_voltage_noise_v_per_rthz = 0;  // e_n
+  double amplifier_current_noise_a_per_rthz = 0;  // i_n
+  double input_capacitance_f = 0;
 };
 
 struct Converter {
@@ -78,6 +108,7 @@ struct Device {
   std::string name = "ideal-shot-noise";
   std::string description;
   Laser laser;
+  Modulator modulator;
   Link link;
   Detector detector;
   Receiver receiver;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "photonics/constants.hpp"
+#include "photonics/detector_pair.hpp"
 #include "photonics/error.hpp"
 
 namespace attojoule::photonics {
@@ -20,7 +21,10 @@ CountMeans HomodyneCounts::means(double y, double weight_norm2, double input_nor
   const double light =
       light_constant + light_per_weight_norm * weight_norm2 + light_per_input_norm * input_norm2;
   const double signal = std::clamp(gain_of(weight_norm2, input_norm2) * y, -light, light);
-  return {.plus = dark + (light + signal) / 2, .minus = dark + (light - signal) / 2};
+  const double unbalanced = offset(weight_norm2, input_norm2);
+  const double plus = (light + unbalanced + (1 + imbalance) * signal) / 2;
+  const double minus = (light - unbalanced - (1 - imbalance) * signal) / 2;
+  return {.plus = dark + std::max(plus, 0.0), .minus = dark + std::max(minus, 0.0)};
 }
 
 HomodyneCounts compile_homodyne_counts(const Device& device, Encoding encoding,
@@ -35,12 +39,17 @@ HomodyneCounts compile_homodyne_counts(const Device& device, Encoding encoding,
   counts.encoding = encoding;
   counts.dark = repetitions * device.detector.dark_current_a * receiver.integration_time_s /
                 constants::elementary_charge_c;
-  counts.light_constant = eta * model.photons.constant;
-  counts.light_per_weight_norm = eta * model.photons.per_weight_norm;
-  counts.light_per_input_norm = eta * model.photons.per_input_norm;
-  const double gain_per_photon = 2 * eta * receiver.visibility *
-                                 std::cos(receiver.phase_error_rad) *
-                                 std::sqrt(share * (1 - share));
+  const DetectorPair pair = detector_pair(device);
+  counts.light_constant =
+      (eta + (pair.detected_x - eta) * (2 * share - 1)) * model.photons.constant;
+  counts.light_per_weight_norm = pair.detected_w * model.photons.per_weight_norm;
+  counts.light_per_input_norm = pair.detected_x * model.photons.per_input_norm;
+  counts.imbalance = pair.imbalance;
+  counts.offset_constant =
+      (pair.offset_x * share + pair.offset_w * (1 - share)) * model.photons.constant;
+  counts.offset_per_weight_norm = pair.offset_w * model.photons.per_weight_norm;
+  counts.offset_per_input_norm = pair.offset_x * model.photons.per_input_norm;
+  const double gain_per_photon = 2 * eta * pair.contrast * std::sqrt(share * (1 - share));
   const double photons = repetitions * point.photons_per_mac;
   counts.gain =
       encoding == Encoding::normalised
@@ -49,13 +58,25 @@ HomodyneCounts compile_homodyne_counts(const Device& device, Encoding encoding,
 
   // Everything in the Gaussian law that the counts do not bring with them.
   const double inverse_gain2 = 1 / (counts.gain * counts.gain);
-  const double read = model.reads * read_out(device).variance() * inverse_gain2;
-  const double excess = (device.detector.excess_noise_factor - 1) * inverse_gain2;
+  const Leak leak = integrator_leak(receiver, receiver.integration_time_s *
+                                                  static_cast<double>(model.slots_per_read) /
+                                                  static_cast<double>(product.length));
+  const double leak_gain2 = leak.signal * leak.signal;
+  const double leak_excess = leak.shot / leak_gain2;  // >= 1: late charge counts for more
+  const double read = (model.reads * read_out(device).variance() / leak_gain2 +
+                       2 * counts.dark * (leak_excess - 1)) *
+                      inverse_gain2;
+  const double excess = (device.detector.excess_noise_factor * leak_excess - 1) * inverse_gain2;
   VarianceCoefficients& residual = counts.residual;
   (encoding == Encoding::normalised ? residual.norm_product : residual.constant) = read;
   residual.norm_product += excess * counts.light_constant;
-  residual.weight_norm = excess * counts.light_per_weight_norm;
-  residual.input_norm = excess * counts.light_per_input_norm;
+  const VarianceCoefficients offset = offset_intensity_noise(device, encoding, point, product);
+  // Offsets of repeated reads add in squares.
+  residual.norm_product += repetitions * offset.norm_product * inverse_gain2;
+  residual.weight_norm =
+      excess * counts.light_per_weight_norm + repetitions * offset.weight_norm * inverse_gain2;
+  residual.input_norm =
+      excess * counts.light_per_input_norm + repetitions * offset.input_norm * inverse_gain2;
   residual.signal = model.variance.signal;
   return counts;
 }
@@ -70,6 +91,13 @@ HomodyneReceiver::HomodyneReceiver(const Device& device, Encoding encoding,
                                    const OperatingPoint& point, const DotProduct& product)
     : device_(device), encoding_(encoding), point_(point), product_(product) {
   compile_noise_model(device, Law::homodyne, encoding, point, product);  // checks everything
+  if (device.receiver.leak_time_constant_s > 0) {
+    throw ConfigError(
+        fmt::format("device '{}', receiver.leak_time_constant: {} s (the explicit receiver adds up "
+                    "all charge of "
+                    "a chunk at once and would ignore it). Remove it, or use the Gaussian law.",
+                    device.name, device.receiver.leak_time_constant_s));
+  }
   read_ = read_out(device);
   chunks_ = cut_into_chunks(device, point, product);
   const double slot_s = device.receiver.integration_time_s / static_cast<double>(product.length);
@@ -95,7 +123,10 @@ Reading HomodyneReceiver::measure(std::span<const float> weights, std::span<cons
   const Receiver& receiver = device_.receiver;
   const double eta = device_.detector.quantum_efficiency;
   const double share = receiver.signal_beam_share;
-  const double contrast = receiver.visibility * std::cos(receiver.phase_error_rad);
+  const DetectorPair pair = detector_pair(device_);
+  const double contrast = pair.contrast;
+  const double transmitted = pair.coupler_transmission, reflected = 1 - transmitted;
+  const double eta_plus = eta * (1 + pair.imbalance), eta_minus = eta * (1 - pair.imbalance);
   const double slots = static_cast<double>(length);
 
   // Field amplitudes per unit of x and w, in sqrt(photons).
@@ -132,9 +163,11 @@ Reading HomodyneReceiver::measure(std::span<const float> weights, std::span<cons
   const double excess = device_.detector.excess_noise_factor - 1;
 
   Reading reading;
-  double difference = 0;
+  double difference = 0, offset = 0;
   const auto repetitions = static_cast<std::int64_t>(point_.repetitions);
   for (std::int64_t repetition = 0; repetition < repetitions; ++repetition) {
+    const double phase =
+        pair.phase_variance > 0 ? 1 + std::sqrt(pair.phase_variance) * random.normal() : 1;
     for (std::size_t begin = 0; begin < length; begin += static_cast<std::size_t>(chunks_.slots)) {
       const std::size_t end = std::min(length, begin + static_cast<std::size_t>(chunks_.slots));
       double light_plus = 0, light_minus = 0;
@@ -142,11 +175,13 @@ Reading HomodyneReceiver::measure(std::span<const float> weights, std::span<cons
         const double intensity = slot_rin > 0 ? std::max(0.0, 1 + slot_rin * random.normal()) : 1;
         const double a = x_field * static_cast<double>(inputs[k]);
         const double b = w_field * static_cast<double>(weights[k]);
-        const double sum = intensity * (a * a + b * b);
-        const double interference = intensity * 2 * contrast * a * b;
-        light_plus += eta / 2 * (sum + interference);
-        light_minus += eta / 2 * (sum - interference);
-        reading.photons += sum;
+        const double interference = phase * intensity * 2 * contrast * a * b / 2;
+        light_plus +=
+            eta_plus * (intensity * (reflected * a * a + transmitted * b * b) + interference);
+        light_minus +=
+            eta_minus * (intensity * (transmitted * a * a + reflected * b * b) - interference);
+        reading.photons += intensity * (a * a + b * b);
+        offset += pair.offset_x * a * a + pair.offset_w * b * b;
       }
       const double dark = dark_per_slot * static_cast<double>(end - begin);
       const auto collect = [&](double light) {
@@ -176,7 +211,7 @@ Reading HomodyneReceiver::measure(std::span<const float> weights, std::span<cons
     }
   }
   const double gain = 2 * eta * contrast * x_field * w_field * point_.repetitions;
-  reading.estimate = difference / gain;
+  reading.estimate = (difference - offset) / gain;
   return reading;
 }
 

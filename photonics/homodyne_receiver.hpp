@@ -34,21 +34,31 @@ struct CountMeans {
 // units of w and x), summed over all repetitions:
 //
 //   light = light_constant + light_per_weight_norm |w|^2 + light_per_input_norm |x|^2
-//   mu+-  = dark + (light +- g y) / 2,   y_hat = (n+ - n-) / g
+//   offset = offset_constant + offset_per_weight_norm |w|^2 + offset_per_input_norm |x|^2
+//   mu+-  = dark + (light +- offset +- (1 +- e) g y) / 2,   y_hat = (n+ - n- - offset) / g
 //   g     = gain (full_scale)  or  gain / (|w| |x|) (normalised)
 //
-// The estimate is unbiased, and its counting variance is (mu+ + mu-) / g^2 = the shot and dark
-// parts of compile_noise_model at F = 1. `residual` holds the rest (receiver, converter, F - 1,
-// RIN) as coefficients of a Gaussian to be added to y_hat, from a stream of its own
-// (NoiseDomain::read_out).
+// offset and e (imbalance) are zero for a balanced pair. The estimate is unbiased, and its counting
+// variance is (mu+ + mu-) / g^2 = the shot and dark parts of compile_noise_model at F = 1.
+// `residual` holds the rest (receiver, converter, F - 1, RIN, linewidth, leak) as coefficients of a
+// Gaussian to be added to y_hat, from a stream of its own (NoiseDomain::read_out).
 struct HomodyneCounts {
   Encoding encoding = Encoding::normalised;
   double dark = 0;            // counts on each diode
   double light_constant = 0;  // detected photons on both diodes
   double light_per_weight_norm = 0;
   double light_per_input_norm = 0;
-  double gain = 0;  // counts [per unit of y (full_scale) or of correlation]
+  double gain = 0;             // counts [per unit of y (full_scale) or of correlation]
+  double imbalance = 0;        // e
+  double offset_constant = 0;  // mean of n+ - n- without a signal, counts
+  double offset_per_weight_norm = 0;
+  double offset_per_input_norm = 0;
   VarianceCoefficients residual;
+
+  double offset(double weight_norm2, double input_norm2) const {
+    return offset_constant + offset_per_weight_norm * weight_norm2 +
+           offset_per_input_norm * input_norm2;
+  }
 
   // Counts per unit of y. Zero in normalised encoding where a norm is zero: y is 0 without a
   // measurement then.

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "photonics/constants.hpp"
+#include "photonics/detector_pair.hpp"
 #include "photonics/error.hpp"
 #include "photonics/read_out.hpp"
 
@@ -86,6 +87,14 @@ void require_noiseless_device(const Device& device, Law law, bool quantum_effici
   if (receiver.signal_beam_share != 0.5) {
     refuse("receiver.signal_beam_share", receiver.signal_beam_share, "");
   }
+  if (detector.efficiency_imbalance != 0) {
+    refuse("detector.efficiency_imbalance", detector.efficiency_imbalance, "");
+  }
+  if (detector.coupler_transmission != 0.5) {
+    refuse("detector.coupler_transmission", detector.coupler_transmission, "");
+  }
+  if (receiver.path_mismatch_s != 0)
+    refuse("receiver.path_mismatch", receiver.path_mismatch_s, "s");
   // adc.bits > 0 needs a receiver that is refused above.
 }
 
@@ -97,16 +106,21 @@ NoiseModel homodyne_model(const Device& device, Encoding encoding, const Operati
   const double share = receiver.signal_beam_share;
   const double length = static_cast<double>(product.length);
   const double n = point.photons_per_mac;
-  const double contrast = receiver.visibility * std::cos(receiver.phase_error_rad);
+  const DetectorPair pair = detector_pair(device);
 
   const ReadOut read = read_out(device);
   const Chunks chunks = cut_into_chunks(device, point, product);
-  const double dark_electrons =
-      2 * detector.dark_current_a * receiver.integration_time_s / constants::elementary_charge_c;
+  const Leak leak = integrator_leak(
+      receiver, receiver.integration_time_s * static_cast<double>(chunks.slots) / length);
+  const double dark_electrons = leak.shot * 2 * detector.dark_current_a *
+                                receiver.integration_time_s / constants::elementary_charge_c;
   // Electrons squared of one dot product that do not depend on its light.
   const double dark_and_read = dark_electrons + static_cast<double>(chunks.count) * read.variance();
   // Counts per unit of w.x for one photon in the two beams.
-  const double gain_per_photon = 2 * eta * contrast * std::sqrt(share * (1 - share));
+  const double gain_per_photon =
+      2 * eta * pair.contrast * leak.signal * std::sqrt(share * (1 - share));
+  const VarianceCoefficients offset = offset_intensity_noise(device, encoding, point, product);
+  const double excess = detector.excess_noise_factor * leak.shot;
 
   NoiseModel model;
   VarianceCoefficients& c = model.variance;
@@ -114,8 +128,9 @@ NoiseModel homodyne_model(const Device& device, Encoding encoding, const Operati
   photons.full_scale = length * n;
   if (encoding == Encoding::normalised) {
     const double gain = gain_per_photon * length * n;
-    c.norm_product =
-        (detector.excess_noise_factor * eta * length * n + dark_and_read) / (gain * gain);
+    c.norm_product = (excess * (eta + (pair.detected_x - eta) * (2 * share - 1)) * length * n +
+                      dark_and_read + leak.signal * leak.signal * offset.norm_product) /
+                     (gain * gain);
     photons.constant = length * n;
   } else {
     const double w_fs = product.weight_full_scale;
@@ -127,12 +142,16 @@ NoiseModel homodyne_model(const Device& device, Encoding encoding, const Operati
     const double n_w = (1 - share) * n;
     photons.per_weight_norm = n_w / (w_fs * w_fs);
     photons.per_input_norm = n_x / (x_fs * x_fs);
-    const double shot = detector.excess_noise_factor * eta / (gain * gain);
-    c.weight_norm = shot * photons.per_weight_norm;
-    c.input_norm = shot * photons.per_input_norm;
+    const double inverse_gain2 = 1 / (gain * gain);
+    const double offset_scale = leak.signal * leak.signal * inverse_gain2;
+    c.weight_norm = excess * pair.detected_w / (gain * gain) * photons.per_weight_norm +
+                    offset.weight_norm * offset_scale;
+    c.input_norm = excess * pair.detected_x / (gain * gain) * photons.per_input_norm +
+                   offset.input_norm * offset_scale;
+    c.norm_product = offset.norm_product * offset_scale;
     c.constant = dark_and_read / (gain * gain);
   }
-  c.signal = device.laser.rin_per_hz / (2 * receiver.integration_time_s);
+  c.signal = device.laser.rin_per_hz / (2 * receiver.integration_time_s) + pair.phase_variance;
   model.reads = static_cast<double>(chunks.count);
   model.slots_per_read = chunks.slots;
   model.clipping_correlation = read.converter_half_range_electrons /

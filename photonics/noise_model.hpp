@@ -24,6 +24,8 @@
 //     c_wx = (F eta D n + 2 i_d T / q + M sigma_read^2) / (2 eta V cos(phi) sqrt(s(1-s)) D n)^2,
 //            which is 1 / (eta D n) for an ideal receiver and equal beams
 //   both:        c_y = RIN / (2 T)
+// Unbalanced couplers and diodes, linewidth with a path mismatch and integrator leak change these
+// as detector_pair.hpp says.
 //
 // eta quantum efficiency, V visibility, phi phase error, F excess noise factor, i_d dark current of
 // each diode, T integration time of the dot product, s share of the photons in x, n photons per
@@ -35,7 +37,7 @@
 // good. c_y is exact where the products of a dot product are formed at the same time (parallel in
 // space or wavelength) or contribute equally. Formed one after the other under white RIN, slot k
 // carries its own independent error, and the variance is (RIN / 2T) D sum_k (w_k x_k)^2 >= (RIN /
-// 2T) y^2. Not modelled here: unequal diodes and couplers, clipping, crosstalk, laser phase noise.
+// 2T) y^2. Not modelled here: clipping, saturation of the diodes, crosstalk, imperfect modulators.
 // Sources: balanced detection is standard (e.g. Yuen and Chan, Opt. Lett. 8, 177, 1983); dot
 // products by homodyne detection, Hamerly et al., Phys. Rev. X 9, 021032 (2019).
 //

@@ -4,12 +4,28 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "photonics/constants.hpp"
 #include "photonics/error.hpp"
 #include "photonics/units.hpp"
 
 namespace attojoule::photonics {
+
+namespace {
+
+double amplifier_noise_electrons(const Receiver& receiver) {
+  const double bandwidth_hz = 1 / (2 * receiver.integration_time_s);
+  const double slope = 2 * std::numbers::pi * receiver.input_capacitance_f;
+  const double admittance2 =
+      1 / (receiver.feedback_resistance_ohm * receiver.feedback_resistance_ohm) +
+      slope * slope * bandwidth_hz * bandwidth_hz / 3;
+  return receiver.integration_time_s / constants::elementary_charge_c * std::sqrt(bandwidth_hz) *
+         std::hypot(receiver.amplifier_current_noise_a_per_rthz,
+                    receiver.amplifier_voltage_noise_v_per_rthz * std::sqrt(admittance2));
+}
+
+}  // namespace
 
 ReadOut read_out(const Device& device) {
   const Receiver& receiver = device.receiver;
@@ -18,16 +34,22 @@ ReadOut read_out(const Device& device) {
   if (receiver.kind == ReceiverKind::charge_integrator) {
     electrons_per_volt = receiver.capacitance_f / constants::elementary_charge_c;
     result.receiver_noise_electrons =
-        ktc_noise_electrons(receiver.temperature_k * kelvin, receiver.capacitance_f * farad);
+        receiver.correlated_double_sampling
+            ? std::numbers::sqrt2 * receiver.sample_noise_electrons
+            : std::hypot(ktc_noise_electrons(receiver.temperature_k * kelvin,
+                                             receiver.capacitance_f * farad),
+                         receiver.sample_noise_electrons);
     if (receiver.voltage_swing_v > 0) {
       result.full_well_electrons = electrons_per_volt * receiver.voltage_swing_v;
     }
   } else if (receiver.kind == ReceiverKind::transimpedance) {
     electrons_per_volt = receiver.integration_time_s /
                          (constants::elementary_charge_c * receiver.feedback_resistance_ohm);
-    result.receiver_noise_electrons = transimpedance_noise_electrons(
-        receiver.temperature_k * kelvin, receiver.feedback_resistance_ohm * ohm,
-        receiver.integration_time_s * second);
+    result.receiver_noise_electrons =
+        std::hypot(transimpedance_noise_electrons(receiver.temperature_k * kelvin,
+                                                  receiver.feedback_resistance_ohm * ohm,
+                                                  receiver.integration_time_s * second),
+                   amplifier_noise_electrons(receiver));
   }
   if (device.adc.bits > 0) {
     const double range_electrons = device.adc.full_scale_v * electrons_per_volt;
@@ -53,8 +75,13 @@ Chunks cut_into_chunks(const Device& device, const OperatingPoint& point,
       2 * receiver.visibility * std::cos(receiver.phase_error_rad) * std::sqrt(share * (1 - share));
   const double dark_per_slot = device.detector.dark_current_a * receiver.integration_time_s /
                                constants::elementary_charge_c / static_cast<double>(product.length);
-  const double light_per_slot =
+  const double balanced_light =
       device.detector.quantum_efficiency * point.photons_per_mac * (1 + interference) / 2;
+  // The fuller diode of an unbalanced pair collects (1 + e) max(2T, 2R) of that at most.
+  const double light_per_slot =
+      balanced_light * (1 + std::abs(device.detector.efficiency_imbalance)) *
+      (2 *
+       std::max(device.detector.coupler_transmission, 1 - device.detector.coupler_transmission));
   const double slots = std::floor(well / (light_per_slot + dark_per_slot));
   if (slots < 1) {
     throw ConfigError(fmt::format(

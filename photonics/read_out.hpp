@@ -1,14 +1,17 @@
 // What one read of a receiver adds to the electrons that it collected, and how many it can hold.
 //
 //   charge integrator        sigma = sqrt(k_B Theta C) / q            (reset noise, once a read)
-//   transimpedance amplifier sigma = sqrt(2 k_B Theta T / R_f) / q    (bandwidth 1/(2T))
+//     with an amplifier noise of sigma_s a sample: sqrt(sigma^2 + sigma_s^2);
+//     correlated double sampling: sqrt(2) sigma_s, the reset noise is in both samples and goes
+//   transimpedance amplifier sigma = sqrt(2 k_B Theta T / R_f) / q    (bandwidth B = 1/(2T))
+//     with input noise e_n, i_n and capacitance C_i: sigma_a^2 = (T / q)^2
+//       (i_n^2 B + e_n^2 (B / R_f^2 + (2 pi C_i)^2 B^3 / 3)) more, white up to B and nothing above
 //   converter                LSB = full_scale / 2^bits volts, sigma = LSB / sqrt(12);
 //                            one volt is C / q or T / (q R_f) electrons
 //   full well                Q_max = C V / q electrons on either diode
 //
 // Symbols: Theta temperature, C integration capacitance, T integration time, R_f feedback resistor,
-// V voltage swing. The reset noise is not removed (no correlated double sampling); 1/f noise and
-// the amplifier's own noise are not modelled. The converter's error is taken as uniform and
+// V voltage swing. 1/f noise is not modelled. The converter's error is taken as uniform and
 // independent of the signal, which needs a spread of the signal of at least half a step before the
 // converter (Widrow, IRE Trans. Circuit Theory 3, 266, 1956); bits is the effective number, SNDR
 // included.
