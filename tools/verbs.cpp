@@ -118,7 +118,7 @@ std::string known_options(const CLI::App& app) {
 
 const std::string& command_line() { return command_line_text; }
 
-std::vector<Verb> all_verbs() { return {run_verb(), info_verb()}; }
+std::vector<Verb> all_verbs() { return {run_verb(), device_verb(), info_verb()}; }
 
 int run_program(const std::vector<std::string>& arguments, const Streams& streams) {
   command_line_text = "attojoule";

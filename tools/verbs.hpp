@@ -27,6 +27,7 @@ struct Verb {
 
 Verb run_verb();
 Verb info_verb();
+Verb device_verb();
 
 // All verbs but help, in the order of the help.
 std::vector<Verb> all_verbs();
