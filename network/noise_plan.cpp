@@ -3,11 +3,35 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "photonics/error.hpp"
 
 namespace attojoule::network {
 namespace {
+
+// What the device describes and a network's noise has no place for is refused, not left out.
+void refuse_unmodelled(const photonics::Device& device, const NoiseRequest& request) {
+  const photonics::Modulator& modulator = device.modulator;
+  if (std::isfinite(modulator.extinction_ratio_db) || modulator.bias_error_rad != 0 ||
+      modulator.bandwidth_hz > 0 || modulator.dac_bits > 0) {
+    throw ConfigError(
+        fmt::format("device '{}', modulator: extinction ratio, bias error, bandwidth and "
+                    "DAC bits have no effect in a network (their errors depend on the "
+                    "order of the symbols). Remove them, or look at single dot products "
+                    "with `attojoule device`.",
+                    device.name));
+  }
+  const auto& detector = device.detector;
+  const bool balanced = detector.efficiency_imbalance == 0 && detector.coupler_transmission == 0.5;
+  if (request.fidelity != Fidelity::analytic && !balanced) {
+    throw ConfigError(
+        fmt::format("device '{}', detector: counts of an unbalanced pair are not drawn in "
+                    "networks (their offset is part of the Gaussian law only). Use "
+                    "fidelity: analytic.",
+                    device.name));
+  }
+}
 
 // Counts instead of the Gaussian where that is asked for, or needed.
 void choose_fidelity(Fidelity fidelity, const MatrixProduct& product, ProductNoise& noise) {
@@ -53,6 +77,7 @@ std::vector<ProductNoise> plan_noise(const photonics::Device& device, const Prog
         "range_data: missing (this law or encoding scales with the range of every layer's inputs). "
         "Name a calibration set: range_data: {file: train.h5, images: 400}.");
   }
+  refuse_unmodelled(device, request);
   std::vector<ProductNoise> plan(products.size());
   for (std::size_t i = 0; i < products.size(); ++i) {
     const MatrixProduct& product = products[i];

@@ -193,21 +193,9 @@ Reading HomodyneReceiver::measure(std::span<const float> weights, std::span<cons
       const double minus = collect(light_minus);
       reading.electrons_plus += plus;
       reading.electrons_minus += minus;
-      bool saturated = std::max(plus, minus) > read_.full_well_electrons;
-      double charge =
-          std::min(plus, read_.full_well_electrons) - std::min(minus, read_.full_well_electrons);
-      if (read_.receiver_noise_electrons > 0) {
-        charge += read_.receiver_noise_electrons * random.normal();
-      }
-      if (read_.converter_step_electrons > 0) {
-        saturated |= std::abs(charge) > read_.converter_half_range_electrons;
-        charge = std::clamp(charge, -read_.converter_half_range_electrons,
-                            read_.converter_half_range_electrons);
-        charge =
-            read_.converter_step_electrons * std::round(charge / read_.converter_step_electrons);
-      }
-      reading.saturated_reads += saturated ? 1 : 0;
-      difference += charge;
+      const ReadCharge read = read_charge(read_, plus, minus, random);
+      reading.saturated_reads += read.saturated ? 1 : 0;
+      difference += read.electrons;
     }
   }
   const double gain = 2 * eta * contrast * x_field * w_field * point_.repetitions;

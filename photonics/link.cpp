@@ -61,7 +61,7 @@ LinkBudget link_budget(const Device& device, const OperatingPoint& point, const 
   add("laser facet", 0, 0);
   add("coupling", link.coupling_loss_db, link.coupling_loss_db);
   add("modulator insertion", link.modulator_insertion_loss_db, link.modulator_insertion_loss_db);
-  add("modulator, data", -decibel(data.mean_square_x), -decibel(data.mean_square_w));
+  add("modulator, data", decibel(1 / data.mean_square_x), decibel(1 / data.mean_square_w));
   add("fan-out", decibel(budget.fan_out_x), decibel(budget.fan_out_w));
   add("splitting excess", link.splitting_excess_loss_db, link.splitting_excess_loss_db);
   add("propagation", link.propagation_loss_db, link.propagation_loss_db);

@@ -59,6 +59,22 @@ ReadOut read_out(const Device& device) {
   return result;
 }
 
+ReadCharge read_charge(const ReadOut& read, double plus, double minus, RandomSequence& random) {
+  ReadCharge result;
+  result.saturated = std::max(plus, minus) > read.full_well_electrons;
+  double charge =
+      std::min(plus, read.full_well_electrons) - std::min(minus, read.full_well_electrons);
+  if (read.receiver_noise_electrons > 0) charge += read.receiver_noise_electrons * random.normal();
+  if (read.converter_step_electrons > 0) {
+    const double half_range = read.converter_half_range_electrons;
+    result.saturated |= std::abs(charge) > half_range;
+    charge = std::clamp(charge, -half_range, half_range);
+    charge = read.converter_step_electrons * std::round(charge / read.converter_step_electrons);
+  }
+  result.electrons = charge;
+  return result;
+}
+
 Chunks cut_into_chunks(const Device& device, const OperatingPoint& point,
                        const DotProduct& product) {
   const auto cut = [&product](std::int64_t slots) {

@@ -26,6 +26,7 @@
 
 #include "photonics/device.hpp"
 #include "photonics/noise_model.hpp"
+#include "photonics/random_sequence.hpp"
 
 namespace attojoule::photonics {
 
@@ -45,6 +46,14 @@ struct ReadOut {
 
 // The device must have passed validate().
 ReadOut read_out(const Device& device);
+
+// One read of the two diodes' electrons: full well of each, receiver noise on the difference,
+// converter. Draws one normal number where there is receiver noise.
+struct ReadCharge {
+  double electrons = 0;    // n+ - n- as the converter tells it
+  bool saturated = false;  // full well or converter range reached
+};
+ReadCharge read_charge(const ReadOut& read, double plus, double minus, RandomSequence& random);
 
 // How a dot product of `length` slots is cut: `count` chunks of at most `slots` slots.
 struct Chunks {

@@ -74,7 +74,10 @@ struct Program {
     return app.get_formatter()->make_help(&app, "attojoule", CLI::AppFormatMode::Normal);
   }
 
-  std::string verb_help(std::size_t index) { return subcommands[index]->help("attojoule"); }
+  std::string overview() { return without_trailing_blanks(app.help("attojoule")); }
+  std::string verb_help(std::size_t index) {
+    return without_trailing_blanks(subcommands[index]->help("attojoule"));
+  }
 
   std::string operators_help() const {
     std::vector<std::string> names;
@@ -136,7 +139,7 @@ const std::string& command_line() {
 }
 
 std::vector<Verb> all_verbs() {
-  return {run_verb(), map_verb(), info_verb(), data_verb()};
+  return {run_verb(), map_verb(), device_verb(), info_verb(), data_verb()};
 }
 
 int run_program(const std::vector<std::string>& arguments, const Streams& streams) {

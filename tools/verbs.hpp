@@ -29,6 +29,7 @@ Verb run_verb();
 Verb info_verb();
 Verb map_verb();
 Verb data_verb();
+Verb device_verb();
 
 // All verbs but help, in the order of the help.
 std::vector<Verb> all_verbs();

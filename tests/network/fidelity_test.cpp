@@ -116,6 +116,17 @@ TEST(CountingFidelity, ComputedOperandsAreCountedToo) {
   EXPECT_NEAR(moments.variance / variance, 1, 5 * std::sqrt(2.2 / samples));
 }
 
+TEST(Refusals, WhatANetworkCannotModelIsNotIgnored) {
+  const network::Program program = make_program(dense_model(), {{1, 16}});
+  photonics::Device modulated;
+  modulated.modulator.extinction_ratio_db = 20;
+  EXPECT_THROW(plan_noise(modulated, program, request(Fidelity::analytic, 10, 1)), ConfigError);
+  photonics::Device unbalanced;
+  unbalanced.detector.coupler_transmission = 0.51;
+  EXPECT_THROW(plan_noise(unbalanced, program, request(Fidelity::counting, 10, 1)), ConfigError);
+  EXPECT_NO_THROW(plan_noise(unbalanced, program, request(Fidelity::analytic, 10, 1)));
+}
+
 TEST(AutomaticFidelity, CountsWhereTheGaussianIsFar) {
   const network::Program program = make_program(dense_model(), {{1, 16}});
   // The distance is 1 / (2 sqrt(2 pi N)), N = 16 n photoelectrons: 0.005 at N = 1592.
