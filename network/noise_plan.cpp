@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "photonics/error.hpp"
+#include "photonics/waveform.hpp"
 
 namespace attojoule::network {
 namespace {
@@ -46,8 +47,8 @@ void choose_fidelity(Fidelity fidelity, const MatrixProduct& product, ProductNoi
       const double weight_norm = normalised ? 1.0
                                             : length * product.weight_absolute_maximum *
                                                   product.weight_absolute_maximum / 4;
-      count = count || photonics::gaussian_distance(law, 0.0, weight_norm, 1.0).kolmogorov >
-                           gaussian_tolerance;
+      const auto distance = photonics::gaussian_distance(law, 0.0, weight_norm, 1.0);
+      count = count || photonics::choose_fidelity(distance) == photonics::Fidelity::counting;
     }
   }
   if (count) {

@@ -16,12 +16,8 @@ using ProductOperatingPoint = std::vector<photonics::OperatingPoint>;
 enum class Fidelity {
   analytic,   // Gaussian of the receiver's variance
   counting,   // exact Poisson counts on both diodes, Gaussian receiver noise
-  automatic,  // counting where the Gaussian is further than `gaussian_tolerance` from the counts
+  automatic,  // counting where the Gaussian is too far from the counts (photonics::choose_fidelity)
 };
-
-// Kolmogorov distance between the Gaussian and the exact law of the counts at y = 0 above which
-// Fidelity::automatic counts: about 1600 photoelectrons per dot product.
-inline constexpr double gaussian_tolerance = 0.005;
 
 struct NoiseRequest {
   photonics::Law law = photonics::Law::homodyne;

@@ -59,8 +59,7 @@ struct Program {
                exit_code_text());
     for (const Verb& verb : verbs) {
       CLI::App* sub = app.add_subcommand(verb.name, verb.summary);
-      sub->description(verb.summary + "\n\n" + verb.description);
-      sub->footer(examples_text(verb));
+      sub->footer(verb.description + "\n" + examples_text(verb));
       actions.push_back(verb.define(*sub));
       subcommands.push_back(sub);
     }
@@ -71,10 +70,10 @@ struct Program {
 
   // Not app.help(), which hands on to the verb that was parsed, `help` itself included.
   std::string overview() const {
-    return app.get_formatter()->make_help(&app, "attojoule", CLI::AppFormatMode::Normal);
+    return without_trailing_blanks(
+        app.get_formatter()->make_help(&app, "attojoule", CLI::AppFormatMode::Normal));
   }
 
-  std::string overview() { return without_trailing_blanks(app.help("attojoule")); }
   std::string verb_help(std::size_t index) {
     return without_trailing_blanks(subcommands[index]->help("attojoule"));
   }

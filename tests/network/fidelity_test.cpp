@@ -129,10 +129,10 @@ TEST(Refusals, WhatANetworkCannotModelIsNotIgnored) {
 
 TEST(AutomaticFidelity, CountsWhereTheGaussianIsFar) {
   const network::Program program = make_program(dense_model(), {{1, 16}});
-  // The distance is 1 / (2 sqrt(2 pi N)), N = 16 n photoelectrons: 0.005 at N = 1592.
-  EXPECT_EQ(plan_noise({}, program, request(Fidelity::automatic, 90, 1))[0].kind,
+  // A dot product of one photon is no Gaussian, one of thousands is.
+  EXPECT_EQ(plan_noise({}, program, request(Fidelity::automatic, 0.05, 1))[0].kind,
             NoiseKind::photoelectron_counting);
-  EXPECT_EQ(plan_noise({}, program, request(Fidelity::automatic, 110, 1))[0].kind,
+  EXPECT_EQ(plan_noise({}, program, request(Fidelity::automatic, 200, 1))[0].kind,
             NoiseKind::gaussian);
 }
 
