@@ -195,8 +195,8 @@ void write_result(const RunReport& report, data::ResultWriter& writer) {
     std::vector<double> layers;
     for (const auto& layer : report.energy.layers)
       layers.push_back(layer.joule_per_inference[index]);
-    writer.write(group + "/layer_joule_per_inference", layers, by_layer, "J",
-                 "energy of one inference by layer");
+    writer.write(std::string("/layers/") + network::to_string(component) + "_joule_per_inference",
+                 layers, by_layer, "J", "energy of one inference");
   }
   writer.scalar("/energy/total/joule_per_inference",
                 network::total(report.energy.joule_per_inference), "J",

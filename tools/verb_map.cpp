@@ -146,10 +146,12 @@ int map(const MapOptions& options, const Streams& streams) {
     writer.write("/layers/kind", kinds, by_layer, "kind of matrix product");
     writer.write("/layers/macs", macs, by_layer, "MAC", "multiplications of one inference");
     writer.write("/layers/dot_length", lengths, by_layer, "1", "multiplications of one output");
+    // An axis of its own, so that the group can be opened alone.
+    writer.axis("/mapping/name", names, "node of the network");
     for (const Column& column : columns) {
       std::vector<double> values;
       for (const auto& mapping : mappings) values.push_back(column.value(mapping));
-      writer.write(std::string("/mapping/") + column.name, values, by_layer, column.units,
+      writer.write(std::string("/mapping/") + column.name, values, {"/mapping/name"}, column.units,
                    column.long_name);
       writer.scalar(std::string("/mapping/total_") + column.name, column.value(total), column.units,
                     std::string(column.long_name) + ", all layers");

@@ -113,7 +113,7 @@ class ResultFileTest(unittest.TestCase):
     def test_numbers_agree_with_each_other(self) -> None:
         with h5py.File(self.file) as file:
             self.assertEqual(file["layers/macs"][...].sum(), file["macs"][()])
-            light = file["energy/optical_detected/layer_joule_per_inference"][...].sum()
+            light = file["layers/optical_detected_joule_per_inference"][...].sum()
             self.assertAlmostEqual(
                 light / file["energy/optical_detected/joule_per_inference"][()], 1, places=12
             )
@@ -142,6 +142,29 @@ class ResultFileTest(unittest.TestCase):
             self.assertEqual(names[0], "conv1")
             self.assertEqual(len(names), 6)
             self.assertEqual(layers.dot_length.sel(name="conv1").item(), 9)
+
+    def test_xarray_opens_every_group(self) -> None:
+        with h5py.File(self.file) as file:
+            groups = [name for name, item in self.walk(file) if isinstance(item, h5py.Group)]
+        self.assertIn("energy/optical_detected", groups)
+        for group in groups:
+            with xarray.open_dataset(self.file, group=group, engine="h5netcdf"):
+                pass
+
+    def test_xarray_opens_a_mapping(self) -> None:
+        out = Path(self.folder.name) / "map.h5"
+        model = str(ROOT / "data/models/fashion_cnn.onnx")
+        words = [PROGRAM, "map", model, "--set", "tile.rows=8", "--out", str(out)]
+        subprocess.run(words, capture_output=True, check=True)
+        with xarray.open_dataset(out, group="mapping", engine="h5netcdf") as mapping:
+            self.assertEqual(mapping.reads.sel(name="conv1").item(), 28 * 28 * 16)
+            self.assertEqual(mapping.reads.sum().item(), mapping.total_reads.item())
+
+    @staticmethod
+    def walk(file: h5py.File) -> list:
+        found: list = []
+        file.visititems(lambda name, item: found.append((name, item)))
+        return found
 
 
 if __name__ == "__main__":
