@@ -41,7 +41,8 @@
 
 namespace attojoule::photonics {
 
-// Defaults: a 1300 nm bulk InGaAsP laser, of the order that Cartledge and Srinivasan extract.
+// Defaults: the check set of a 1300 nm bulk laser that the tests' thresholds and resonances belong
+// to (tests/photonics/laser_dynamics_test.cpp). Assumptions, not a measured device.
 struct LaserParameters {
   double wavelength_m = 1300e-9;
   double active_volume_m3 = 1.5e-16;
