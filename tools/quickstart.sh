@@ -56,7 +56,8 @@ run_default() {
 }
 
 plot() {
-  python3 "$root/tools/plots/accuracy_curve.py" "$out/run.h5" --png "$out/accuracy_curve.png"
+  # Debian's own interpreter: another python3 on PATH does not have the packages that step 1 installed.
+  /usr/bin/python3 "$root/tools/plots/accuracy_curve.py" "$out/run.h5" --png "$out/accuracy_curve.png"
 }
 
 step 1 "packages" "$root/tools/dev/install_packages.sh" build
