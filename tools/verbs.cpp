@@ -59,7 +59,7 @@ struct Program {
                exit_code_text());
     for (const Verb& verb : verbs) {
       CLI::App* sub = app.add_subcommand(verb.name, verb.summary);
-      sub->footer(verb.description + "\n" + examples_text(verb));
+      sub->footer(verb_footer(verb));
       actions.push_back(verb.define(*sub));
       subcommands.push_back(sub);
     }
@@ -91,6 +91,11 @@ struct Program {
         overview() + "```\n";
     for (std::size_t i = 0; i < verbs.size(); ++i) {
       text += fmt::format("\n## attojoule {}\n\n```text\n{}```\n", verbs[i].name, verb_help(i));
+      for (CLI::App* kind : subcommands[i]->get_subcommands(nullptr)) {
+        text += fmt::format("\n### attojoule {} {}\n\n```text\n{}```\n", verbs[i].name,
+                            kind->get_name(),
+                            without_trailing_blanks(kind->help("attojoule " + verbs[i].name)));
+      }
     }
     text += "\n## Operators\n\n" + operators_help();
     return without_trailing_blanks(text);
@@ -137,8 +142,12 @@ const std::string& command_line() {
   return command_line_text;
 }
 
+std::string verb_footer(const Verb& verb) {
+  return verb.description + "\n" + examples_text(verb);
+}
+
 std::vector<Verb> all_verbs() {
-  return {run_verb(), map_verb(), device_verb(), info_verb(), data_verb()};
+  return {run_verb(), map_verb(), device_verb(), calibrate_verb(), info_verb(), data_verb()};
 }
 
 int run_program(const std::vector<std::string>& arguments, const Streams& streams) {
@@ -172,13 +181,19 @@ int run_program(const std::vector<std::string>& arguments, const Streams& stream
   } catch (const CLI::ParseError& error) {
     const CLI::App* used = &program.app;
     for (const CLI::App* sub : program.subcommands) {
-      if (sub->parsed()) used = sub;
+      if (!sub->parsed()) continue;
+      used = sub;
+      for (const CLI::App* kind : sub->get_subcommands()) used = kind;
     }
     streams.err << "attojoule: " << error.what() << "\n";
     if (used == &program.app) {
       std::vector<std::string> names;
       for (const Verb& verb : program.verbs) names.push_back(verb.name);
       streams.err << fmt::format("Verbs: {}, help.\n", fmt::join(names, ", "));
+    } else if (!used->get_subcommands(nullptr).empty() && used->get_subcommands().empty()) {
+      std::vector<std::string> kinds;
+      for (const CLI::App* kind : used->get_subcommands(nullptr)) kinds.push_back(kind->get_name());
+      streams.err << fmt::format("Kinds of {}: {}.\n", used->get_name(), fmt::join(kinds, ", "));
     } else {
       streams.err << fmt::format("Options of {}: {}.\n", used->get_name(), known_options(*used));
     }

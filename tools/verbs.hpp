@@ -30,6 +30,10 @@ Verb info_verb();
 Verb map_verb();
 Verb data_verb();
 Verb device_verb();
+Verb calibrate_verb();
+
+// Description and examples, as they stand below the options.
+std::string verb_footer(const Verb& verb);
 
 // All verbs but help, in the order of the help.
 std::vector<Verb> all_verbs();

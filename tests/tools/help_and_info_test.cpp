@@ -51,8 +51,8 @@ TEST_F(Help, unknown_topic_names_the_topics) {
   const Outcome outcome = run_command({"help", "sweep"});
   EXPECT_EQ(outcome.code, 2);
   EXPECT_EQ(outcome.out, "");
-  EXPECT_THAT(outcome.err,
-              AllOf(HasSubstr("'sweep'"), HasSubstr("operators, run, map, device, info, data")));
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("'sweep'"),
+                                 HasSubstr("operators, run, map, device, calibrate, info, data")));
 }
 
 TEST_F(Help, markdown_holds_every_verb_and_the_overview) {
@@ -74,7 +74,8 @@ TEST_F(Help, unknown_verb_names_the_verbs) {
   EXPECT_EQ(outcome.code, 2);
   EXPECT_EQ(outcome.out, "");
   EXPECT_THAT(outcome.err,
-              AllOf(HasSubstr("simulate"), HasSubstr("Verbs: run, map, device, info, data, help")));
+              AllOf(HasSubstr("simulate"),
+                    HasSubstr("Verbs: run, map, device, calibrate, info, data, help")));
 }
 
 TEST_F(Help, unknown_flag_names_the_flags) {

@@ -1,0 +1,18 @@
+#include "tools/calibrate/kinds.hpp"
+
+namespace attojoule::tools {
+
+std::vector<Verb> calibrate_kinds() {
+  return {calibrate_inspect(), calibrate_convert()};
+}
+
+void FileOptions::define(CLI::App& app) {
+  app.add_option("--columns", columns,
+                 "Names and units of a file without a header: \"I [A], P [W]\"");
+  app.add_option("--unit", units,
+                 "Unit of a column that has none in the file: P_LO=mW (repeatable)")
+      ->allow_extra_args(false);
+  app.add_option("--group", group, "Group of an HDF5 file that holds the columns");
+}
+
+}  // namespace attojoule::tools
