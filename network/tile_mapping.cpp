@@ -81,6 +81,96 @@ ProductMapping map_product(const photonics::Tile& tile, const MatrixProduct& pro
   return result;
 }
 
+namespace {
+
+// Rows [first, last) of a pass repeated until the last of them is done: body(repetitions of this
+// stretch, rows still active, most chunks among them) for stretches in which the same rows are
+// active.
+template <class Run, class Body>
+void for_each_stretch(std::int64_t first, std::int64_t last, const Run& run, Body body,
+                      std::vector<ChannelRun>& sorted) {
+  sorted.clear();
+  for (std::int64_t c = first; c < last; ++c) sorted.push_back(run(c));
+  std::sort(sorted.begin(), sorted.end(),
+            [](const ChannelRun& a, const ChannelRun& b) { return a.repetitions > b.repetitions; });
+  // From the rows that repeat most: the stretch in which exactly the first k rows are active.
+  double chunks = 0;
+  for (std::size_t k = 0; k < sorted.size(); ++k) {
+    chunks = std::max(chunks, sorted[k].chunks);
+    const double next = k + 1 < sorted.size() ? sorted[k + 1].repetitions : 0;
+    const double repetitions = sorted[k].repetitions - next;
+    if (repetitions > 0) body(repetitions, static_cast<std::int64_t>(k + 1), chunks);
+  }
+}
+
+}  // namespace
+
+ProductWork work_of(const photonics::Tile& tile, const MatrixProduct& product,
+                    std::span<const ChannelRun> runs) {
+  const std::int64_t m = product.channels / product.groups;
+  const std::int64_t n = product.positions / product.stack;
+  const std::int64_t d = product.dot_length;
+  const auto positions = static_cast<double>(n);
+  const auto depth = static_cast<double>(d);
+  const auto transmitters = [&](std::int64_t receivers) {
+    return tile.fan_out > 0 ? ceil_div(receivers, tile.fan_out) : 1;
+  };
+  const bool held = tile.dataflow == photonics::Dataflow::weight_stationary;
+  const Cut columns(held ? d : n, tile.columns);
+  const auto column_blocks = static_cast<double>(columns.count());
+  const auto weight_transmitters = static_cast<double>(columns.sum(transmitters));
+  const auto slots_of_pass = static_cast<double>(ceil_div(held ? n : d, tile.wavelengths));
+
+  ProductWork work;
+  work.macs = static_cast<double>(product.macs());
+  double serial_reads = 0;
+  std::vector<ChannelRun> sorted;
+  // All groups alike: one stands for them.
+  const std::int64_t groups = runs.size() == 1 ? 1 : product.groups;
+  for (std::int64_t group = 0; group < groups; ++group) {
+    const auto run = [&](std::int64_t channel) {
+      return runs.size() == 1 ? runs[0] : runs[static_cast<std::size_t>(group * m + channel)];
+    };
+    for (std::int64_t first = 0; first < m; first += tile.rows) {
+      const std::int64_t last = std::min(first + tile.rows, m);
+      for_each_stretch(
+          first, last, run,
+          [&](double repetitions, std::int64_t active, double chunks) {
+            work.passes += repetitions * column_blocks;
+            work.input_symbols +=
+                repetitions * static_cast<double>(transmitters(active)) * positions * depth;
+            work.input_values += repetitions * positions * depth;
+            serial_reads += repetitions * column_blocks * (held ? 1.0 : chunks);
+          },
+          sorted);
+      for (std::int64_t c = first; c < last; ++c) {
+        const ChannelRun own = run(c);
+        const double reads = own.repetitions * (held ? column_blocks : own.chunks);
+        work.reads += reads * positions;
+        work.partial_sums += (reads - 1) * positions;
+        work.multiplications += own.repetitions * positions * depth;
+        if (held) {
+          work.programmed_weights += depth;
+          work.weight_values += depth;
+        } else {
+          work.weight_symbols += own.repetitions * depth * weight_transmitters;
+          work.weight_values += own.repetitions * depth * column_blocks;
+        }
+      }
+    }
+  }
+  const double times =
+      static_cast<double>(product.stack) * static_cast<double>(product.groups / groups);
+  for (double* count : {&work.passes, &work.input_symbols, &work.weight_symbols,
+                        &work.programmed_weights, &work.reads, &work.partial_sums,
+                        &work.multiplications, &work.input_values, &work.weight_values}) {
+    *count *= times;
+  }
+  work.slots = work.passes * slots_of_pass;
+  work.latency_s = work.slots / tile.symbol_rate_hz + serial_reads * times * tile.read_time_s;
+  return work;
+}
+
 ProductMapping total_mapping(const std::vector<ProductMapping>& products) {
   ProductMapping total;
   double work = 0;

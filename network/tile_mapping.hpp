@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "network/matrix_product.hpp"
@@ -43,6 +44,32 @@ struct ProductMapping {
 // Repetitions multiply passes, symbols and reads.
 ProductMapping map_product(const photonics::Tile& tile, const MatrixProduct& product,
                            std::int64_t chunks, std::int64_t repetitions);
+
+// The same counts for channels that differ in how often they are done and read, as numbers that may
+// be fractions (Garg's repeats E are). A pass lasts until the last of its rows is done; rows that
+// are done earlier, and transmitters that only they need, send nothing any more.
+struct ProductWork {
+  double macs = 0;  // of one repetition
+  double passes = 0;
+  double slots = 0;
+  double input_symbols = 0;
+  double weight_symbols = 0;
+  double programmed_weights = 0;
+  double reads = 0;
+  double partial_sums = 0;
+  double latency_s = 0;
+  double multiplications = 0;  // MACs, repetitions included: symbol slots at all receivers
+  // Operands read from memory: every transmitter that sends the same one has it from there at once.
+  double input_values = 0;
+  double weight_values = 0;
+};
+struct ChannelRun {
+  double chunks = 1;       // reads of one pass over a dot product; see map_product
+  double repetitions = 1;  // >= 1
+};
+// runs: one for all channels, or one for each. Test: ProductWork.* of the same file.
+ProductWork work_of(const photonics::Tile& tile, const MatrixProduct& product,
+                    std::span<const ChannelRun> runs);
 
 // Sum over products: latencies add up, utilisation is that of all slots together.
 ProductMapping total_mapping(const std::vector<ProductMapping>& products);

@@ -79,6 +79,7 @@ void validate_receiver(const Check& check, const Receiver& receiver) {
   }
   check.not_negative("receiver.energy_per_read", receiver.energy_per_read_j, "J",
                      "an amplifier does not give energy back");
+  check.not_negative("receiver.power", receiver.power_w, "W", "an amplifier draws power");
 
   const bool integrator = receiver.kind == ReceiverKind::charge_integrator;
   const bool transimpedance = receiver.kind == ReceiverKind::transimpedance;
@@ -133,6 +134,10 @@ void validate_receiver(const Check& check, const Receiver& receiver) {
 void validate_light_current_line(const Check& check, const Laser& laser) {
   check.not_negative("laser.linewidth", laser.linewidth_hz, "Hz", "it is a width");
   check.not_negative("laser.maximum_power", laser.maximum_power_w, "W", "zero means no limit");
+  if (laser.count < 0) {
+    check.fail("laser.count", static_cast<double>(laser.count), "", "is negative",
+               "zero means one for each pair of transmitters", "Give a number of lasers");
+  }
   const double slope = laser.slope_efficiency_w_per_a;
   check.not_negative("laser.slope_efficiency", slope, "W/A", "light grows with the current");
   check.not_negative("laser.threshold_current", laser.threshold_current_a, "A",
@@ -191,6 +196,24 @@ void validate_modulator(const Check& check, const Modulator& modulator) {
     check.fail("modulator.dac_bits", modulator.dac_bits, "bit", "is above 32",
                "no converter resolves that", "Give a number of bits, or 0 for a continuous drive");
   }
+  constexpr std::string_view consumer = "a modulator does not give energy back";
+  check.not_negative("modulator.energy_per_symbol", modulator.energy_per_symbol_j, "J", consumer);
+  check.not_negative("modulator.power", modulator.power_w, "W", consumer);
+  check.not_negative("modulator.capacitance", modulator.capacitance_f, "F",
+                     "it is a passive capacitor");
+  check.not_negative("modulator.drive_voltage", modulator.drive_voltage_v, "V",
+                     "it is a peak-to-peak swing");
+  if (modulator.energy_per_symbol_j > 0 && modulator.capacitance_f > 0) {
+    check.fail("modulator.energy_per_symbol", modulator.energy_per_symbol_j, "J",
+               "stands beside modulator.capacitance", "C V^2 / 4 is the energy of a symbol already",
+               "Keep one of them");
+  }
+  if ((modulator.capacitance_f > 0) != (modulator.drive_voltage_v > 0)) {
+    const bool without_drive = modulator.capacitance_f > 0;
+    check.fail(without_drive ? "modulator.drive_voltage" : "modulator.capacitance", 0,
+               without_drive ? "V" : "F", "is missing",
+               "the energy of a symbol is C V^2 / 4 and needs both", "Give both or none");
+  }
 }
 
 void validate_converter(const Check& check, const Converter& adc, ReceiverKind receiver) {
@@ -230,6 +253,20 @@ void validate_tile(const Check& check, const Tile& tile) {
   check.positive("tile.symbol_rate", tile.symbol_rate_hz, "Hz",
                  "symbols follow each other in time");
   check.not_negative("tile.read_time", tile.read_time_s, "s", "it is a duration");
+  check.not_negative("tile.static_power", tile.static_power_w, "W", "a tile draws power");
+}
+
+void validate_electronics(const Check& check, const Device& device) {
+  constexpr std::string_view logic = "logic does not give energy back";
+  check.not_negative("dac.energy_per_conversion", device.dac.energy_per_conversion_j, "J",
+                     "a converter does not give energy back");
+  check.not_negative("digital.energy_per_addition", device.digital.energy_per_addition_j, "J",
+                     logic);
+  check.not_negative("memory.energy_per_byte", device.memory.energy_per_byte_j, "J", logic);
+  check.positive("memory.bytes_per_operand", device.memory.bytes_per_operand, "",
+                 "an operand takes room");
+  check.positive("memory.bytes_per_partial_sum", device.memory.bytes_per_partial_sum, "",
+                 "a sum takes room");
 }
 
 }  // namespace
@@ -286,6 +323,7 @@ void validate(const Device& device) {
   validate_receiver(check, device.receiver);
   validate_converter(check, device.adc, device.receiver.kind);
   validate_tile(check, device.tile);
+  validate_electronics(check, device);
 }
 
 }  // namespace attojoule::photonics

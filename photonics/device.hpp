@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "photonics/error.hpp"
 
@@ -22,6 +24,9 @@ struct Laser {
   double junction_voltage_v = 0;
   double series_resistance_ohm = 0;
   double cooling_per_heat = 0;  // watts of cooling per watt of heat
+  // Lasers that share the tile's light; 0 = one for each pair of transmitters and wavelength, as
+  // the link budget has it.
+  std::int64_t count = 0;
 };
 
 // Amplitude encoder of either beam (modulator.hpp). Defaults: ideal.
@@ -31,6 +36,16 @@ struct Modulator {
   double bias_error_rad = 0;
   double bandwidth_hz = 0;  // one pole; 0 = no limit
   double dac_bits = 0;      // 0 = continuous
+  // Either what a symbol costs, or the capacitance and peak-to-peak drive of C V^2 / 4.
+  double energy_per_symbol_j = 0;
+  double capacitance_f = 0;
+  double drive_voltage_v = 0;
+  double power_w = 0;  // of each modulator as long as the tile works: bias, tuning
+};
+
+// Converter in front of a modulator, one conversion per symbol. Its bits are Modulator::dac_bits.
+struct Dac {
+  double energy_per_conversion_j = 0;
 };
 
 // Losses from the laser's facet to the photodiode, dB >= 0 of optical power.
@@ -63,6 +78,7 @@ struct Receiver {
   double phase_error_rad = 0;          // phi
   double signal_beam_share = 0.5;      // s: photons of x / all photons, (0, 1)
   double energy_per_read_j = 0;        // amplifier and reset
+  double power_w = 0;          // of each receiver as long as the tile works: the amplifier's supply
   double path_mismatch_s = 0;  // difference of the two beams' delays; matters with a linewidth
   // Charge integrator: amplifier noise of one sample, electrons rms; a second sample after the
   // reset takes the reset noise off and brings this noise twice; leak of the charge, 0 = none.
@@ -101,7 +117,21 @@ struct Tile {
   double symbol_rate_hz = 1e9;   // slots per second and wavelength
   double read_time_s = 0;        // of a read that no accumulation hides
   std::int64_t accumulation_limit = 0;  // slots that one read may cover; 0 = a whole dot product
-  std::int64_t fan_out = 0;  // receivers that one transmitter feeds; 0 = a whole row or column
+  std::int64_t fan_out = 0;   // receivers that one transmitter feeds; 0 = a whole row or column
+  double static_power_w = 0;  // of the whole tile as long as it works: clocks, control, heaters
+};
+
+// Digital logic behind the converters.
+struct Digital {
+  double energy_per_addition_j = 0;  // of partial sums and repetitions
+};
+
+// Where operands come from and results go. The sizes are assumptions that fit 8-bit operands and
+// 32-bit accumulators.
+struct Memory {
+  double energy_per_byte_j = 0;
+  double bytes_per_operand = 1;
+  double bytes_per_partial_sum = 4;
 };
 
 struct Device {
@@ -109,11 +139,17 @@ struct Device {
   std::string description;
   Laser laser;
   Modulator modulator;
+  Dac dac;
   Link link;
   Detector detector;
   Receiver receiver;
   Converter adc;
   Tile tile;
+  Digital digital;
+  Memory memory;
+  // Where values came from that the file did not state itself: key and origin ("adc.
+  // energy_per_conversion", "component NAME: citation"). No effect on any result.
+  std::vector<std::pair<std::string, std::string>> origins;
 };
 
 // What validate() refuses, in parts: whoever read the value from somewhere can say where it stands.

@@ -171,6 +171,7 @@ void repeat(NoiseModel& model, double repetitions) {
     *photons *= repetitions;
   }
   model.reads *= repetitions;
+  model.repetitions *= repetitions;
   model.weight_noise /= std::sqrt(repetitions);
   model.photons_per_multiplication *= repetitions;
 }
@@ -218,14 +219,14 @@ NoiseModel compile_noise_model(const Device& device, Law law, Encoding encoding,
       require_known(product.input_range, "input range", "law garg-thermal");
       const double sigma_at_one = 0.01 * product.weight_range * product.input_range;
       model.variance.constant = sigma_at_one * sigma_at_one * length / energy;
-      model.reads = std::max(energy, 1.0);
+      model.reads = model.repetitions = std::max(energy, 1.0);
       break;
     }
     case Law::garg_weight:
       require_noiseless_device(device, law, false);
       require_known(product.weight_range, "weight range", "law garg-weight");
       model.weight_noise = 0.1 * product.weight_range / std::sqrt(energy);
-      model.reads = std::max(energy, 1.0);
+      model.reads = model.repetitions = std::max(energy, 1.0);
       break;
   }
   model.quantum_efficiency = device.detector.quantum_efficiency;

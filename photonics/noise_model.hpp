@@ -118,6 +118,7 @@ struct NoiseModel {
   PhotonCoefficients photons;     // incident on the receiver
   double quantum_efficiency = 1;  // detected = incident * quantum_efficiency
   double reads = 1;               // ADC conversions per dot product: chunks * repetitions
+  double repetitions = 1;         // passes over the operation; Garg's repeats included
   // Homodyne: slots of a chunk; the product's length where the full well does not limit it.
   std::int64_t slots_per_read = 0;
   // Homodyne: |w . x| / (|w| |x|) above which a read leaves the converter's range and clips, which

@@ -80,7 +80,9 @@ Chunks cut_into_chunks(const Device& device, const OperatingPoint& point,
   const auto cut = [&product](std::int64_t slots) {
     return Chunks{.slots = slots, .count = (product.length + slots - 1) / slots};
   };
-  const std::int64_t limit = device.tile.accumulation_limit;
+  // A weight-stationary tile sums its columns in one slot: a read covers them, no more and no less.
+  const bool held = device.tile.dataflow == Dataflow::weight_stationary;
+  const std::int64_t limit = held ? device.tile.columns : device.tile.accumulation_limit;
   const std::int64_t longest = limit > 0 ? std::min(limit, product.length) : product.length;
   const double well = read_out(device).full_well_electrons;
   if (std::isinf(well)) return cut(longest);
@@ -106,6 +108,14 @@ Chunks cut_into_chunks(const Device& device, const OperatingPoint& point,
         "Lower operating_point.photons_per_mac, or raise receiver.capacitance or "
         "receiver.voltage_swing.",
         device.name, well, point.photons_per_mac, light_per_slot + dark_per_slot));
+  }
+  if (held && slots < static_cast<double>(longest)) {
+    throw ConfigError(fmt::format(
+        "device '{}', receiver.voltage_swing: the full well holds the light of {:.0f} "
+        "multiplications of {:.4g} photons, but a read of this weight-stationary tile covers {} "
+        "(the columns are summed before anything is read). Lower operating_point.photons_per_mac "
+        "or tile.columns, or raise receiver.capacitance or receiver.voltage_swing.",
+        device.name, slots, point.photons_per_mac, longest));
   }
   return cut(static_cast<std::int64_t>(std::min(slots, static_cast<double>(longest))));
 }

@@ -63,8 +63,9 @@ struct Chunks {
 
 // Chunks of one homodyne dot product, from the full well and the tile's accumulation limit, at
 // point.photons_per_mac photons a slot. In the normalised encoding only the total is fixed; it is
-// then cut as if the light were spread evenly over the slots. Throws ConfigError where the light of
-// a single slot overfills the well.
+// then cut as if the light were spread evenly over the slots. A read of a weight-stationary tile
+// covers tile.columns multiplications, whatever accumulation_limit says. Throws ConfigError where
+// the light of a single slot, or of those columns, overfills the well.
 Chunks cut_into_chunks(const Device& device, const OperatingPoint& point,
                        const DotProduct& product);
 

@@ -5,10 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <vector>
 
 #include "network/evaluation.hpp"
 #include "network/noise_plan.hpp"
+#include "photonics/error.hpp"
 #include "tests/support/network_runs.hpp"
 
 namespace attojoule::tests {
@@ -82,6 +84,7 @@ struct LedgerRun {
     pass.noisy = true;
     totals = network::Evaluator(program, source, 1).run(pass, {}).totals;
     ledger = network::account_energy(device, program, noise, totals, samples);
+    network::verify_ledger(device, program, noise, totals, samples, ledger);
   }
 
   static Reals input(std::int64_t index) {
@@ -111,8 +114,10 @@ void expect_sums(const LedgerRun& run) {
     EXPECT_EXACT(run.ledger.joule_per_inference[k], sum[k]) << k;
   }
   EXPECT_EQ(run.ledger.macs, macs);
-  const double total = run.joule(EnergyComponent::laser_wall_plug) +
-                       run.joule(EnergyComponent::receiver) + run.joule(EnergyComponent::adc);
+  using enum EnergyComponent;
+  const double total = run.joule(laser_wall_plug) + run.joule(modulator) + run.joule(dac) +
+                       run.joule(receiver) + run.joule(adc) + run.joule(digital) +
+                       run.joule(memory) + run.joule(static_power);
   EXPECT_EXACT(network::total(run.ledger.joule_per_inference), total);
   EXPECT_EXACT(run.ledger.total_attojoule_per_mac(), total / macs * 1e18);
   EXPECT_EXACT(run.ledger.attojoule_per_mac(EnergyComponent::optical_detected),
@@ -219,6 +224,76 @@ TEST(EnergyLedger, full_scale_light_by_brute_force) {
   // c_w = F x_fs^2 / (4 eta V^2 s n): the photons of x from the noise.
   EXPECT_EXACT(1 / (4 * 0.7 * run.noise[1].models[0].variance.weight_norm), light.per_input_norm);
   expect_sums(run);
+}
+
+// A weight-stationary tile reads every block of columns: the noise has as many reads as the bill.
+TEST(EnergyLedger, weight_stationary_reads_are_in_the_noise) {
+  photonics::Device device = lossy_device();
+  device.tile.dataflow = photonics::Dataflow::weight_stationary;
+  device.tile.columns = 8;
+  device.receiver.kind = photonics::ReceiverKind::charge_integrator;
+  device.receiver.capacitance_f = 1e-15;
+  const network::ProductOperatingPoint point{{.photons_per_mac = 5, .repetitions = 2}};
+  const LedgerRun run(device, photonics::Law::homodyne, photonics::Encoding::normalised,
+                      {point, point, point});
+  // D = 36, 9 and 108 over 8 columns.
+  const std::vector<double> blocks{5, 2, 14};
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto outputs = static_cast<double>(run.program.products()[i].outputs());
+    EXPECT_EXACT(run.ledger.layers[i].reads, 2 * blocks[i] * outputs);
+    EXPECT_EXACT(run.noise[i].models[0].reads, 2 * blocks[i]);
+  }
+  expect_sums(run);
+}
+
+// What a cost function says before anything runs is what the run is billed.
+TEST(EnergyLedger, equals_the_cost_function) {
+  photonics::Device device = lossy_device();
+  device.dac.energy_per_conversion_j = 2e-12;
+  device.modulator.energy_per_symbol_j = 1e-13;
+  device.memory.energy_per_byte_j = 1e-12;
+  device.tile.static_power_w = 1;
+  device.tile.accumulation_limit = 20;
+  network::ProductOperatingPoint by_channel;
+  for (int c = 0; c < 6; ++c) {
+    by_channel.push_back({.photons_per_mac = 1.0 + c, .repetitions = c < 3 ? 1.0 : 2.0});
+  }
+  const std::vector<network::ProductOperatingPoint> points{
+      by_channel, by_channel, {{.photons_per_mac = 3}}};
+  const LedgerRun run(device, photonics::Law::homodyne, photonics::Encoding::normalised, points);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto cost = network::layer_cost(device, run.program.products()[i], {}, points[i]);
+    for (const auto component : network::energy_components) {
+      EXPECT_EXACT(run.joule(i, component), network::at(cost.bill.joule, component));
+    }
+  }
+  EXPECT_EQ(network::unbilled(device), (std::vector<EnergyComponent>{EnergyComponent::digital}));
+  expect_sums(run);
+}
+
+// A ledger that is off by a part in a billion is found out.
+TEST(EnergyLedger, verification_finds_what_is_wrong) {
+  const network::ProductOperatingPoint point{{.photons_per_mac = 5, .repetitions = 2}};
+  const LedgerRun run(lossy_device(), photonics::Law::homodyne, photonics::Encoding::normalised,
+                      {point, point, point});
+  const auto refused = [&](const std::function<void(EnergyLedger&)>& spoil) {
+    EnergyLedger ledger = run.ledger;
+    spoil(ledger);
+    EXPECT_THROW(
+        network::verify_ledger(lossy_device(), run.program, run.noise, run.totals, samples, ledger),
+        RunError);
+  };
+  const auto adc = static_cast<std::size_t>(EnergyComponent::adc);
+  const auto detected = static_cast<std::size_t>(EnergyComponent::optical_detected);
+  refused([&](EnergyLedger& l) { l.joule_per_inference[adc] *= 1 + 1e-9; });
+  refused([&](EnergyLedger& l) { l.layers[1].joule_per_inference[adc] *= 1 + 1e-9; });
+  refused([&](EnergyLedger& l) {
+    l.layers[0].joule_per_inference[detected] *= 1 + 1e-9;
+    l.joule_per_inference[detected] +=
+        l.layers[0].joule_per_inference[detected] * (1 - 1 / (1 + 1e-9));
+  });
+  refused([&](EnergyLedger& l) { l.layers[2].work.reads += 1; });
+  refused([&](EnergyLedger& l) { l.layers[2].photons_incident *= 1 + 1e-9; });
 }
 
 TEST(EnergyLedger, depthwise_full_scale_light_of_every_channel) {
