@@ -18,12 +18,36 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using Floats = hn::ScalableTag<float>;
 
-// Sums of rows of contiguous values, squared or not.
+// Three values a row (colours), a vector of rows at once. Returns the rows done.
 template <bool squared>
-void SumRows(const float* x, std::int64_t rows, std::int64_t depth, float* sums) {
+std::int64_t SumTriples(const float* x, std::int64_t rows, float* sums) {
   const Floats d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  for (std::int64_t row = 0; row < rows; ++row, x += depth) {
+  std::int64_t row = 0;
+  for (; row + lanes <= rows; row += lanes) {
+    auto a = hn::Undefined(d);
+    auto b = a;
+    auto c = a;
+    hn::LoadInterleaved3(d, x + 3 * row, a, b, c);
+    const auto sum = squared ? hn::Add(hn::Add(hn::Mul(a, a), hn::Mul(b, b)), hn::Mul(c, c))
+                             : hn::Add(hn::Add(a, b), c);
+    hn::StoreU(sum, d, sums + row);
+  }
+  return row;
+}
+
+// Sums of rows of contiguous values, squared or not; the rows begin `step` values apart.
+template <bool squared>
+void SumRows(const float* x, std::int64_t rows, std::int64_t depth, std::int64_t step,
+             float* sums) {
+  const Floats d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t row = 0;
+  if (depth == 3 && step == 3) {
+    row = SumTriples<squared>(x, rows, sums);
+    x += row * step;
+  }
+  for (; row < rows; ++row, x += step) {
     auto sum0 = hn::Zero(d);
     auto sum1 = hn::Zero(d);
     std::int64_t i = 0;
@@ -73,11 +97,13 @@ void AddIntegers(const std::int32_t* x, std::int64_t count, std::int32_t* out) {
   Accumulate(x, count, out);
 }
 
-void SumRowsOfSquares(const float* x, std::int64_t rows, std::int64_t depth, float* sums) {
-  SumRows<true>(x, rows, depth, sums);
+void SumRowsOfSquares(const float* x, std::int64_t rows, std::int64_t depth, std::int64_t step,
+                      float* sums) {
+  SumRows<true>(x, rows, depth, step, sums);
 }
-void SumRowsOfValues(const float* x, std::int64_t rows, std::int64_t depth, float* sums) {
-  SumRows<false>(x, rows, depth, sums);
+void SumRowsOfValues(const float* x, std::int64_t rows, std::int64_t depth, std::int64_t step,
+                     float* sums) {
+  SumRows<false>(x, rows, depth, step, sums);
 }
 
 template <class Vector>
@@ -250,20 +276,20 @@ void apply_binary(BinaryOperation operation, const float* a, const Shape& a_stri
 }
 
 void sum_of_squares(const float* x, std::int64_t positions, std::int64_t groups, std::int64_t depth,
-                    float* sums) {
-  if (depth == 1) {
+                    float* sums, std::int64_t every) {
+  if (depth == 1 && every == 1) {
     HWY_DYNAMIC_DISPATCH(Squares)(x, positions * groups, sums);
   } else {
-    HWY_DYNAMIC_DISPATCH(SumRowsOfSquares)(x, positions * groups, depth, sums);
+    HWY_DYNAMIC_DISPATCH(SumRowsOfSquares)(x, positions * groups, depth, depth * every, sums);
   }
 }
 
 void sum_of_values(const float* x, std::int64_t positions, std::int64_t groups, std::int64_t depth,
-                   float* sums) {
-  if (depth == 1) {
+                   float* sums, std::int64_t every) {
+  if (depth == 1 && every == 1) {
     std::memcpy(sums, x, static_cast<std::size_t>(positions * groups) * sizeof(float));
   } else {
-    HWY_DYNAMIC_DISPATCH(SumRowsOfValues)(x, positions * groups, depth, sums);
+    HWY_DYNAMIC_DISPATCH(SumRowsOfValues)(x, positions * groups, depth, depth * every, sums);
   }
 }
 

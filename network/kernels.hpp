@@ -19,11 +19,11 @@ void apply_binary(BinaryOperation operation, const float* a, const Shape& a_stri
                   const Shape& b_strides, float* out, const Shape& out_strides, const Shape& shape);
 
 // sums[position * groups + g] = sum of x^2 (or of x) over the `depth` channels of group g, for
-// `positions` rows of groups * depth values.
+// `positions` rows of groups * depth values. With one group, `every` = n takes every n-th row only.
 void sum_of_squares(const float* x, std::int64_t positions, std::int64_t groups, std::int64_t depth,
-                    float* sums);
+                    float* sums, std::int64_t every = 1);
 void sum_of_values(const float* x, std::int64_t positions, std::int64_t groups, std::int64_t depth,
-                   float* sums);
+                   float* sums, std::int64_t every = 1);
 
 // Sums `map` (height x width x channels of `geometry.input`) over every window: out is
 // geometry.output x channels; padding adds nothing. `scratch` holds input height x output width x

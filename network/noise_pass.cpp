@@ -8,6 +8,31 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <vector>
+
+#include "photonics/random_simd.hpp"
+
+// Not for every target again.
+#ifndef ATTOJOULE_NETWORK_FUSED_TABLES
+#define ATTOJOULE_NETWORK_FUSED_TABLES
+namespace attojoule::network {
+
+// Of every channel, readable for 15 channels beyond the last where their number is not a multiple
+// of 16 (the first ones again).
+struct FusedTables {
+  const float* offset = nullptr;
+  const float* slope = nullptr;
+  const float* deviation = nullptr;
+  const float* signal = nullptr;
+  const float* bias = nullptr;
+  const float* scale = nullptr;
+  const std::int32_t* shift = nullptr;
+  const std::int32_t* weight_zero = nullptr;
+  const float* roots = nullptr;  // of the norms, from the first row of a chunk on
+};
+
+}  // namespace attojoule::network
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace attojoule::network {
@@ -168,6 +193,166 @@ void Dequantise(const NoisePass& pass, std::int64_t begin, std::int64_t end, flo
   }
 }
 
+// The same sweep with the normal numbers, and the outputs of a product of integers, in registers.
+// Elements [begin, end) are whole groups of the random stream (photonics/random_simd.hpp), and rows
+// are so long that 16 elements touch two of them at most.
+namespace ph = photonics::HWY_NAMESPACE;
+
+template <Error error, bool single_norm, bool integer>
+class FusedSweep {
+ public:
+  FusedSweep(const NoisePass& pass, const FusedTables& tables, std::int64_t begin)
+      : pass_(pass),
+        tables_(tables),
+        first_row_(begin / pass.channels),
+        row_(first_row_),
+        channel_(begin % pass.channels),
+        bounded_above_(pass.high < std::numeric_limits<float>::infinity()) {}
+
+  HWY_INLINE void run(const photonics::RandomPlan& plan, std::int64_t begin, std::int64_t end) {
+    constexpr auto run_length = static_cast<std::int64_t>(photonics::random_lanes_per_run);
+    const ph::FloatTag d;
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    ph::NormalSequence sequence(plan,
+                                (pass_.first_element + static_cast<std::uint64_t>(begin)) / 4);
+    for (std::int64_t i = begin; i < end; i += 4 * run_length) {
+      const bool one_row = channel_ + 4 * run_length <= pass_.channels;
+      for (std::int64_t lane = 0; lane < run_length; lane += lanes) {
+        ph::FloatVec z0, z1, z2, z3;
+        sequence.next(plan, z0, z1, z2, z3);
+        const auto put_all = [&](auto put) HWY_ATTR {
+          put(lane, z0);
+          put(lane + run_length, z1);
+          put(lane + 2 * run_length, z2);
+          put(lane + 3 * run_length, z3);
+        };
+        if (one_row) {
+          const auto norm = hn::Set(d, norms()[row_ - first_norm()]);
+          put_all([&](std::int64_t ahead, ph::FloatVec z)
+                      HWY_ATTR { put(i + ahead, row_, channel_ + ahead, norm, z); });
+        } else {
+          put_all([&](std::int64_t ahead, ph::FloatVec z) HWY_ATTR {
+            std::int64_t channel = channel_;
+            std::int64_t row = row_;
+            advance(channel, row, ahead);
+            put(i + ahead, row, channel, of_row(norms(), row - first_norm(), channel), z);
+          });
+        }
+      }
+      advance(channel_, row_, 4 * run_length);
+    }
+  }
+
+ private:
+  HWY_INLINE void advance(std::int64_t& channel, std::int64_t& row, std::int64_t count) const {
+    channel += count;
+    while (channel >= pass_.channels) {
+      channel -= pass_.channels;
+      ++row;
+    }
+  }
+
+  // Of every row, or their roots; not used where every channel has a norm of its own.
+  HWY_INLINE const float* norms() const {
+    return error == Error::factored ? tables_.roots : pass_.norms;
+  }
+  HWY_INLINE std::int64_t first_norm() const { return error == Error::factored ? first_row_ : 0; }
+
+  HWY_INLINE void put(std::int64_t i, std::int64_t row, std::int64_t channel, ph::FloatVec norm,
+                      ph::FloatVec z) const {
+    const ph::FloatTag d;
+    const auto y = accumulated(i, row, channel);
+    auto value = y;
+    if constexpr (error == Error::factored) {
+      const auto sigma = hn::Mul(hn::LoadU(d, tables_.deviation + channel), norm);
+      value = hn::MulAdd(sigma, z, y);
+    } else {
+      if constexpr (!single_norm) norm = hn::LoadU(d, pass_.norms + i);
+      auto variance = hn::Mul(hn::LoadU(d, tables_.slope + channel), norm);
+      if constexpr (error == Error::general) {
+        variance = hn::Add(variance, hn::LoadU(d, tables_.offset + channel));
+        const auto signal = hn::LoadU(d, tables_.signal + channel);
+        variance = hn::MulAdd(hn::Mul(signal, y), y, variance);
+      }
+      value = hn::MulAdd(hn::Sqrt(variance), z, y);
+    }
+    value = hn::Add(value, hn::LoadU(d, tables_.bias + channel));
+    if (pass_.residual != nullptr) value = hn::Add(value, hn::LoadU(d, pass_.residual + i));
+    value = hn::Max(value, hn::Set(d, pass_.low));
+    if (bounded_above_) value = hn::Min(value, hn::Set(d, pass_.high));
+    hn::StoreU(value, d, pass_.output + i);
+  }
+
+  HWY_INLINE ph::FloatVec accumulated(std::int64_t i, std::int64_t row,
+                                      std::int64_t channel) const {
+    const ph::FloatTag d;
+    if constexpr (!integer) {
+      return hn::LoadU(d, pass_.accumulator + i);
+    } else {
+      const ph::IntTag di;
+      const IntegerAccumulators& a = pass_.integers;
+      auto sum = hn::Sub(hn::LoadU(di, a.sums + i), hn::LoadU(di, tables_.shift + channel));
+      if (a.weight_zero != nullptr) {
+        const auto inputs =
+            single_norm ? of_row(a.input_sums, row, channel) : hn::LoadU(di, a.input_sums + i);
+        sum = hn::Sub(sum, hn::Mul(hn::LoadU(di, tables_.weight_zero + channel), inputs));
+      }
+      return hn::Mul(hn::ConvertTo(d, sum), hn::LoadU(d, tables_.scale + channel));
+    }
+  }
+
+  // One number a row, for the elements from `channel` of `row` on.
+  template <class Number>
+  HWY_INLINE auto of_row(const Number* values, std::int64_t row, std::int64_t channel) const {
+    const hn::Rebind<Number, ph::FloatTag> d;
+    auto value = hn::Set(d, values[row]);
+    const std::int64_t left = pass_.channels - channel;
+    if (left < static_cast<std::int64_t>(hn::Lanes(d))) {
+      const auto mask = hn::FirstN(d, static_cast<std::size_t>(left));
+      value = hn::IfThenElse(mask, value, hn::Set(d, values[row + 1]));
+    }
+    return value;
+  }
+
+  const NoisePass& pass_;
+  const FusedTables& tables_;
+  std::int64_t first_row_, row_, channel_;
+  bool bounded_above_;
+};
+
+template <Error error, bool single_norm>
+void FusedWith(const NoisePass& pass, const FusedTables& tables, const photonics::RandomPlan& plan,
+               std::int64_t begin, std::int64_t end) {
+  if (pass.integers.sums != nullptr) {
+    FusedSweep<error, single_norm, true>(pass, tables, begin).run(plan, begin, end);
+  } else {
+    FusedSweep<error, single_norm, false>(pass, tables, begin).run(plan, begin, end);
+  }
+}
+
+void Fused(const NoisePass& pass, const FusedTables& tables, const photonics::RandomPlan& plan,
+           std::int64_t begin, std::int64_t end) {
+  if (pass.has_offset) {
+    pass.norm_per_channel ? FusedWith<Error::general, false>(pass, tables, plan, begin, end)
+                          : FusedWith<Error::general, true>(pass, tables, plan, begin, end);
+  } else if (pass.norm_per_channel) {
+    FusedWith<Error::product, false>(pass, tables, plan, begin, end);
+  } else if (pass.deviation_slope != nullptr) {
+    FusedWith<Error::factored, true>(pass, tables, plan, begin, end);
+  } else {
+    FusedWith<Error::product, true>(pass, tables, plan, begin, end);
+  }
+}
+
+void Roots(const float* values, std::int64_t count, float* roots) {
+  const hn::ScalableTag<float> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes)
+    hn::StoreU(hn::Sqrt(hn::LoadU(d, values + i)), d, roots + i);
+  for (; i < count; ++i) roots[i] = std::sqrt(values[i]);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace attojoule::network
 HWY_AFTER_NAMESPACE();
@@ -176,6 +361,8 @@ HWY_AFTER_NAMESPACE();
 namespace attojoule::network {
 
 HWY_EXPORT(SweepGaussian);
+HWY_EXPORT(Fused);
+HWY_EXPORT(Roots);
 HWY_EXPORT(SweepErrors);
 HWY_EXPORT(SweepClean);
 HWY_EXPORT(Dequantise);
@@ -189,30 +376,103 @@ struct Tile {
   alignas(64) std::array<float, tile_size> y;
 };
 
+// The outputs without noise of a range, where they are or converted into the tile.
+const float* accumulators(const NoisePass& pass, Tile& tile, std::int64_t begin, std::int64_t end) {
+  if (pass.integers.sums == nullptr) return pass.accumulator + begin;
+  HWY_DYNAMIC_DISPATCH(Dequantise)(pass, begin, end, tile.y.data());
+  return tile.y.data();
+}
+
 // Calls body(begin, end, y of that range) for every tile of the output.
 template <class Body>
 void for_each_tile(const NoisePass& pass, Tile& tile, Body body) {
   const std::int64_t count = pass.positions * pass.channels;
   for (std::int64_t begin = 0; begin < count; begin += tile_size) {
     const std::int64_t end = std::min(begin + tile_size, count);
-    const float* y = pass.accumulator + begin;
-    if (pass.integers.sums != nullptr) {
-      HWY_DYNAMIC_DISPATCH(Dequantise)(pass, begin, end, tile.y.data());
-      y = tile.y.data();
-    }
-    body(begin, end, y);
+    body(begin, end, accumulators(pass, tile, begin, end));
   }
 }
+
+// Elements [begin, end) of the output, number by number.
+void sweep_part(const NoisePass& pass, Tile& tile, std::int64_t begin, std::int64_t end) {
+  for (; begin < end; begin += tile_size) {
+    const std::int64_t stop = std::min(begin + tile_size, end);
+    const float* y = accumulators(pass, tile, begin, stop);
+    photonics::fill_normal(pass.stream, pass.first_element + static_cast<std::uint64_t>(begin),
+                           std::span(tile.drawn).first(static_cast<std::size_t>(stop - begin)));
+    HWY_DYNAMIC_DISPATCH(SweepGaussian)(pass, begin, stop, y, tile.drawn.data());
+  }
+}
+
+// The channels' constants, continued by those of the next row's first channels, so that a vector
+// may start at any channel.
+class Continued {
+ public:
+  explicit Continued(const NoisePass& pass) {
+    const auto channels = static_cast<std::size_t>(pass.channels);
+    const bool copy = channels % photonics::random_lanes_per_run != 0;
+    const std::size_t length = channels + photonics::random_lanes_per_run;
+    numbers_.reserve(6 * length);
+    integers_.reserve(2 * length);
+    const auto extended = [&](const auto* values, auto& storage) {
+      if (values == nullptr || !copy) return values;
+      const std::size_t start = storage.size();
+      for (std::size_t i = 0; i < length; ++i) storage.push_back(values[i % channels]);
+      return static_cast<decltype(values)>(storage.data() + start);
+    };
+    tables.offset = extended(pass.variance_offset, numbers_);
+    tables.slope = extended(pass.variance_slope, numbers_);
+    tables.deviation = extended(pass.deviation_slope, numbers_);
+    tables.signal = extended(pass.signal, numbers_);
+    tables.scale = extended(pass.integers.scale, numbers_);
+    tables.shift = extended(pass.integers.shift, integers_);
+    tables.weight_zero = extended(pass.integers.weight_zero, integers_);
+    tables.bias = extended(pass.bias, numbers_);
+    if (pass.bias == nullptr) {
+      numbers_.resize(numbers_.size() + length, 0.0f);
+      tables.bias = numbers_.data() + numbers_.size() - length;
+    }
+  }
+
+  FusedTables tables;
+
+ private:
+  std::vector<float> numbers_;
+  std::vector<std::int32_t> integers_;
+};
 
 }  // namespace
 
 void apply_gaussian_noise(const NoisePass& pass) {
+  constexpr auto group = static_cast<std::int64_t>(photonics::random_group_size);
+  constexpr auto run = static_cast<std::int64_t>(photonics::random_lanes_per_run);
+  const std::int64_t count = pass.positions * pass.channels;
   Tile tile;
-  for_each_tile(pass, tile, [&](std::int64_t begin, std::int64_t end, const float* y) {
-    photonics::fill_normal(pass.stream, pass.first_element + static_cast<std::uint64_t>(begin),
-                           std::span(tile.drawn).first(static_cast<std::size_t>(end - begin)));
-    HWY_DYNAMIC_DISPATCH(SweepGaussian)(pass, begin, end, y, tile.drawn.data());
-  });
+  const auto before = static_cast<std::int64_t>(
+      (photonics::random_group_size - pass.first_element % photonics::random_group_size) %
+      photonics::random_group_size);
+  const std::int64_t whole = before >= count ? 0 : (count - before) / group * group;
+  if (pass.channels < run || whole < 16 * group) {
+    sweep_part(pass, tile, 0, count);
+    return;
+  }
+  sweep_part(pass, tile, 0, before);
+  Continued continued(pass);
+  const photonics::RandomPlan plan = photonics::make_random_plan(pass.stream);
+  // A chunk of at most this many elements has roots of at most this many rows.
+  constexpr std::int64_t chunk = 256 * group;
+  alignas(64) std::array<float, chunk / run + 2> roots;
+  continued.tables.roots = roots.data();
+  for (std::int64_t begin = before; begin < before + whole; begin += chunk) {
+    const std::int64_t end = std::min(begin + chunk, before + whole);
+    if (!pass.has_offset && !pass.norm_per_channel && pass.deviation_slope != nullptr) {
+      const std::int64_t row = begin / pass.channels;
+      const std::int64_t rows = (end - 1) / pass.channels - row + 1;
+      HWY_DYNAMIC_DISPATCH(Roots)(pass.norms + row, rows, roots.data());
+    }
+    HWY_DYNAMIC_DISPATCH(Fused)(pass, continued.tables, plan, begin, end);
+  }
+  sweep_part(pass, tile, before + whole, count);
 }
 
 void apply_epilogue(const NoisePass& pass) {

@@ -205,13 +205,26 @@ const float* ProductStep::reduce_inputs(StepRun& run, bool squares) const {
   float* norms = run.at(l.norms);
   const auto reduce = squares ? sum_of_squares : sum_of_values;
   if (!l.windowed) {
-    reduce(input, l.positions, l.groups, l.depth, norms);
+    reduce(input, l.positions, l.groups, l.depth, norms, 1);
   } else {
     const WindowGeometry& g = l.window;
     const std::int64_t in_positions = g.input[0] * g.input[1];
+    // Windows of one position, some of them left out: nothing to sum over, nothing to read twice.
+    const bool points = g.kernel[0] * g.kernel[1] == 1 && l.groups == 1 &&
+                        (g.output[0] - 1) * g.stride[0] < g.input[0] &&
+                        (g.output[1] - 1) * g.stride[1] < g.input[1] && g.pad_begin[0] == 0 &&
+                        g.pad_begin[1] == 0;
     for (std::int64_t n = 0; n < l.batch; ++n) {
+      if (points) {
+        for (std::int64_t y = 0; y < g.output[0]; ++y) {
+          const std::int64_t first = n * in_positions + y * g.stride[0] * g.input[1];
+          reduce(input + first * g.channels, g.output[1], 1, l.depth,
+                 norms + n * g.positions() + y * g.output[1], g.stride[1]);
+        }
+        continue;
+      }
       float* map = run.at(l.map);
-      reduce(input + n * in_positions * g.channels, in_positions, l.groups, l.depth, map);
+      reduce(input + n * in_positions * g.channels, in_positions, l.groups, l.depth, map, 1);
       window_sum(map, g, l.groups, run.at(l.scratch), norms + n * g.positions() * l.groups);
     }
   }

@@ -13,10 +13,11 @@ namespace attojoule::photonics::HWY_NAMESPACE {
 // Whole groups, written straight to `out`.
 void normal_groups(const RandomPlan& plan, std::uint64_t group, std::size_t groups, float* out) {
   const FloatTag d;
+  NormalSequence sequence(plan, group * random_lanes_per_run);
   for (std::size_t g = 0; g < groups; ++g, out += random_group_size) {
     for (std::size_t l = 0; l < random_lanes_per_run; l += hn::Lanes(d)) {
       FloatVec z0, z1, z2, z3;
-      normals_of_blocks(plan, (group + g) * random_lanes_per_run + l, z0, z1, z2, z3);
+      sequence.next(plan, z0, z1, z2, z3);
       hn::StoreU(z0, d, out + l);
       hn::StoreU(z1, d, out + random_lanes_per_run + l);
       hn::StoreU(z2, d, out + 2 * random_lanes_per_run + l);

@@ -70,70 +70,126 @@ HWY_INLINE void philox_blocks(const RandomPlan& plan, std::uint64_t block, WordV
 // Each state word sits in the low half of a 64-bit lane: the widening multiplication ignores the
 // high half, so nothing is repacked between rounds. A vector of words is two wide vectors, a and b,
 // whose chains run interleaved to hide the latency of the multiplications.
+class PhiloxBlocks {
+ public:
+  using WideTag = hn::RepartitionToWide<WordTag>;
+  using WideVec = hn::Vec<WideTag>;
+
+  // Where the first round begins: the products of the block numbers with the first multiplier. From
+  // one vector of blocks to the next they grow by a constant.
+  class Start {
+   public:
+    HWY_INLINE explicit Start(std::uint64_t block) {
+      const WideTag d;
+      // Iota with a constant start is a constant; with a variable one gcc builds it in memory, lane
+      // by lane, and stalls on loading it.
+      const auto lane = hn::Iota(d, 0);
+      a_ = times_0(hn::Add(lane, hn::Set(d, block)));
+      b_ = times_0(hn::Add(lane, hn::Set(d, block + hn::Lanes(d))));
+    }
+    HWY_INLINE void advance() {
+      const WideTag d;
+      const auto step = hn::Set(d, std::uint64_t{philox_multiplier_0} * 2 * hn::Lanes(d));
+      a_ = hn::Add(a_, step);
+      b_ = hn::Add(b_, step);
+    }
+
+   private:
+    friend class PhiloxBlocks;
+    WideVec a_, b_;
+  };
+
+  // Rounds 0 to 2. Only the block number differs between lanes. Its influence takes three rounds to
+  // reach every word; what does not depend on it yet is in the plan.
+  HWY_INLINE PhiloxBlocks(const RandomPlan& plan, const Start& start) {
+    const WideTag d;
+    a3_ = start.a_;
+    b3_ = start.b_;
+    a2_ = hn::Xor(high(a3_), hn::Set(d, plan.round0_word2));
+    b2_ = hn::Xor(high(b3_), hn::Set(d, plan.round0_word2));
+
+    a1_ = times_1(a2_);
+    b1_ = times_1(b2_);
+    a0_ = hn::Xor(high(a1_), hn::Set(d, plan.round1_word0));
+    b0_ = hn::Xor(high(b1_), hn::Set(d, plan.round1_word0));
+    a2_ = hn::Xor(a3_, hn::Set(d, plan.round1_word2));
+    b2_ = hn::Xor(b3_, hn::Set(d, plan.round1_word2));
+
+    a3_ = times_0(a0_);
+    b3_ = times_0(b0_);
+    const auto a_product = times_1(a2_);
+    const auto b_product = times_1(b2_);
+    a0_ = hn::Xor3(high(a_product), a1_, hn::Set(d, plan.round_key_0[2]));
+    b0_ = hn::Xor3(high(b_product), b1_, hn::Set(d, plan.round_key_0[2]));
+    a2_ = hn::Xor(high(a3_), hn::Set(d, plan.round2_word2));
+    b2_ = hn::Xor(high(b3_), hn::Set(d, plan.round2_word2));
+    a1_ = a_product;
+    b1_ = b_product;
+  }
+
+  static constexpr int first_round = 3;
+
+  HWY_INLINE void round(const RandomPlan& plan, int number) {
+    const WideTag d;
+    const auto key_0 = hn::Set(d, plan.round_key_0[static_cast<std::size_t>(number)]);
+    const auto key_1 = hn::Set(d, plan.round_key_1[static_cast<std::size_t>(number)]);
+    const auto a_product_0 = times_0(a0_);
+    const auto b_product_0 = times_0(b0_);
+    const auto a_product_1 = times_1(a2_);
+    const auto b_product_1 = times_1(b2_);
+    a0_ = hn::Xor3(high(a_product_1), a1_, key_0);
+    b0_ = hn::Xor3(high(b_product_1), b1_, key_0);
+    a2_ = hn::Xor3(high(a_product_0), a3_, key_1);
+    b2_ = hn::Xor3(high(b_product_0), b3_, key_1);
+    a1_ = a_product_1;
+    b1_ = b_product_1;
+    a3_ = a_product_0;
+    b3_ = b_product_0;
+  }
+
+  HWY_INLINE void words(WordVec& w0, WordVec& w1, WordVec& w2, WordVec& w3) const {
+    w0 = low_words(a0_, b0_);
+    w1 = low_words(a1_, b1_);
+    w2 = low_words(a2_, b2_);
+    w3 = low_words(a3_, b3_);
+  }
+
+ private:
+  static HWY_INLINE WideVec times_0(WideVec x) {
+    const WordTag dw;
+    const WideTag d;
+    return hn::MulEven(hn::BitCast(dw, x),
+                       hn::BitCast(dw, hn::Set(d, std::uint64_t{philox_multiplier_0})));
+  }
+  static HWY_INLINE WideVec times_1(WideVec x) {
+    const WordTag dw;
+    const WideTag d;
+    return hn::MulEven(hn::BitCast(dw, x),
+                       hn::BitCast(dw, hn::Set(d, std::uint64_t{philox_multiplier_1})));
+  }
+  // The high half where the low one was; what that leaves in the high half does not matter. More
+  // units shuffle than shift.
+  static HWY_INLINE WideVec high(WideVec x) {
+    const WordTag dw;
+    const WideTag d;
+    return hn::BitCast(d, hn::Shuffle2301(hn::BitCast(dw, x)));
+  }
+  static HWY_INLINE WordVec low_words(WideVec a, WideVec b) {
+    const WordTag dw;
+    return hn::ConcatEven(dw, hn::BitCast(dw, b), hn::BitCast(dw, a));
+  }
+
+  WideVec a0_, a1_, a2_, a3_, b0_, b1_, b2_, b3_;
+};
+
 HWY_INLINE void philox_blocks(const RandomPlan& plan, std::uint64_t block, WordVec& w0, WordVec& w1,
                               WordVec& w2, WordVec& w3) {
-  const WordTag dw;
-  const hn::RepartitionToWide<WordTag> d;
-  const auto multiplier_0 = hn::BitCast(dw, hn::Set(d, std::uint64_t{philox_multiplier_0}));
-  const auto multiplier_1 = hn::BitCast(dw, hn::Set(d, std::uint64_t{philox_multiplier_1}));
-  const auto times_0 = [&](auto x)
-                           HWY_ATTR { return hn::MulEven(hn::BitCast(dw, x), multiplier_0); };
-  const auto times_1 = [&](auto x)
-                           HWY_ATTR { return hn::MulEven(hn::BitCast(dw, x), multiplier_1); };
-  const auto high = [](auto x) HWY_ATTR { return hn::ShiftRight<32>(x); };
-
-  // Only the block number differs between lanes. Its influence takes three rounds to reach every
-  // word; what does not depend on it yet is in the plan.
-  // Iota with a constant start is a constant; with a variable one gcc builds it in memory, lane by
-  // lane, and stalls on loading it.
-  const auto lane = hn::Iota(d, 0);
-  auto a3 = times_0(hn::Add(lane, hn::Set(d, block)));
-  auto b3 = times_0(hn::Add(lane, hn::Set(d, block + hn::Lanes(d))));
-  auto a2 = hn::Xor(high(a3), hn::Set(d, plan.round0_word2));
-  auto b2 = hn::Xor(high(b3), hn::Set(d, plan.round0_word2));
-
-  auto a1 = times_1(a2);
-  auto b1 = times_1(b2);
-  auto a0 = hn::Xor(high(a1), hn::Set(d, plan.round1_word0));
-  auto b0 = hn::Xor(high(b1), hn::Set(d, plan.round1_word0));
-  a2 = hn::Xor(a3, hn::Set(d, plan.round1_word2));
-  b2 = hn::Xor(b3, hn::Set(d, plan.round1_word2));
-
-  a3 = times_0(a0);
-  b3 = times_0(b0);
-  const auto a_product = times_1(a2);
-  const auto b_product = times_1(b2);
-  a0 = hn::Xor3(high(a_product), a1, hn::Set(d, plan.round_key_0[2]));
-  b0 = hn::Xor3(high(b_product), b1, hn::Set(d, plan.round_key_0[2]));
-  a2 = hn::Xor(high(a3), hn::Set(d, plan.round2_word2));
-  b2 = hn::Xor(high(b3), hn::Set(d, plan.round2_word2));
-  a1 = a_product;
-  b1 = b_product;
-
+  PhiloxBlocks blocks(plan, PhiloxBlocks::Start(block));
   HWY_UNROLL(7)
-  for (int round = 3; round < philox_rounds; ++round) {
-    const auto key_0 = hn::Set(d, plan.round_key_0[round]);
-    const auto key_1 = hn::Set(d, plan.round_key_1[round]);
-    const auto a_product_0 = times_0(a0);
-    const auto b_product_0 = times_0(b0);
-    const auto a_product_1 = times_1(a2);
-    const auto b_product_1 = times_1(b2);
-    a0 = hn::Xor3(high(a_product_1), a1, key_0);
-    b0 = hn::Xor3(high(b_product_1), b1, key_0);
-    a2 = hn::Xor3(high(a_product_0), a3, key_1);
-    b2 = hn::Xor3(high(b_product_0), b3, key_1);
-    a1 = a_product_1;
-    b1 = b_product_1;
-    a3 = a_product_0;
-    b3 = b_product_0;
+  for (int round = PhiloxBlocks::first_round; round < philox_rounds; ++round) {
+    blocks.round(plan, round);
   }
-  const auto low_words = [&](auto a, auto b) HWY_ATTR {
-    return hn::ConcatEven(dw, hn::BitCast(dw, b), hn::BitCast(dw, a));
-  };
-  w0 = low_words(a0, b0);
-  w1 = low_words(a1, b1);
-  w2 = low_words(a2, b2);
-  w3 = low_words(a3, b3);
+  blocks.words(w0, w1, w2, w3);
 }
 
 #endif
@@ -145,46 +201,96 @@ HWY_INLINE FloatVec uniform_from_words(WordVec words) {
   return hn::Mul(hn::Add(k, hn::Set(d, 0.5f)), hn::Set(d, 0x1p-23f));
 }
 
+// Two words a lane on their way to two normal numbers, step by step, so that other work can be put
+// between the steps: each waits for the one before.
+class NormalPair {
+ public:
+  HWY_INLINE NormalPair(WordVec radius_word, WordVec angle_word) {
+    const FloatTag d;
+    const IntTag di;
+    // -ln u with u = (k + 1/2) / 2^31. The scale 2^-31 is taken off the exponent, not multiplied
+    // in, and mantissas are cut at sqrt(1/2), so that u near 1 keeps its relative accuracy.
+    radius_ = hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<1>(radius_word)));
+    angle_ = hn::ConvertTo(d, hn::BitCast(di, angle_word));
+    sign_0_ = hn::BitCast(d, hn::ShiftLeft<31>(radius_word));
+    sign_1_ = hn::BitCast(d, hn::ShiftLeft<31>(angle_word));
+  }
+
+  static constexpr int steps = 12;
+
+  template <int step>
+  HWY_INLINE void advance() {
+    const FloatTag d;
+    const IntTag di;
+    if constexpr (step == 0) {
+      radius_ = hn::Add(radius_, hn::Set(d, 0.5f));
+      angle_ = hn::Mul(angle_, hn::Set(d, 0x1p-31f));
+    } else if constexpr (step == 1) {
+      const IntVec bits = hn::BitCast(di, radius_);
+      const IntVec exponent =  // times 2^23
+          hn::And(hn::Sub(bits, hn::Set(di, 0x3F3504F3)), hn::Set(di, -0x800000));
+      radius_ = hn::BitCast(d, hn::Sub(bits, exponent));
+      halvings_ = hn::ConvertTo(d, hn::Sub(hn::Set(di, 31 << 23), exponent));
+      angle2_ = hn::Mul(angle_, angle_);
+    } else if constexpr (step == 2) {
+      radius_ = hn::Sub(radius_, hn::Set(d, 1.0f));
+      halvings_ = hn::Mul(halvings_, hn::Set(d, 0x1p-23f * 0.693147180560f));
+      sine_ = hn::MulAdd(hn::Set(d, -3.59504522965e-5f), angle2_, hn::Set(d, 0.00249000102493f));
+      cosine_ = hn::MulAdd(hn::Set(d, -0.000318727836645f), angle2_, hn::Set(d, 0.0158496841714f));
+    } else if constexpr (step == 3) {
+      log_ = hn::MulAdd(hn::Set(d, -0.101069806856f), radius_, hn::Set(d, 0.162226166649f));
+      sine_ = hn::MulAdd(sine_, angle2_, hn::Set(d, -0.08074543253f));
+      cosine_ = hn::MulAdd(cosine_, angle2_, hn::Set(d, -0.308424165596f));
+    } else if constexpr (step == 4) {
+      log_ = hn::MulAdd(log_, radius_, hn::Set(d, -0.172508178652f));
+      sine_ = hn::MulAdd(sine_, angle2_, hn::Set(d, 0.785398160854f));
+      cosine_ = hn::MulAdd(cosine_, angle2_, hn::Set(d, 0.999999967387f));
+    } else if constexpr (step == 5) {
+      log_ = hn::MulAdd(log_, radius_, hn::Set(d, 0.199001613154f));
+      sine_ = hn::Mul(sine_, angle_);
+    } else if constexpr (step == 6) {
+      log_ = hn::MulAdd(log_, radius_, hn::Set(d, -0.24969909701f));
+      angle_ = hn::Sub(cosine_, sine_);
+      angle2_ = hn::Add(cosine_, sine_);
+    } else if constexpr (step == 7) {
+      log_ = hn::MulAdd(log_, radius_, hn::Set(d, 0.333350590306f));
+      angle_ = hn::Xor(angle_, sign_0_);
+      angle2_ = hn::Xor(angle2_, sign_1_);
+    } else if constexpr (step == 8) {
+      log_ = hn::MulAdd(log_, radius_, hn::Set(d, -0.500003651104f));
+    } else if constexpr (step == 9) {
+      log_ = hn::MulAdd(log_, radius_, hn::Set(d, 0.999999945305f));
+    } else if constexpr (step == 10) {
+      radius_ = hn::NegMulAdd(log_, radius_, halvings_);
+    } else if constexpr (step == 11) {
+      radius_ = hn::Sqrt(radius_);
+    }
+  }
+
+  HWY_INLINE FloatVec first() const { return hn::Mul(radius_, angle_); }
+  HWY_INLINE FloatVec second() const { return hn::Mul(radius_, angle2_); }
+
+ private:
+  FloatVec radius_;  // k, mantissa, mantissa - 1, then the root of minus the logarithm
+  FloatVec angle_;   // x = phi / (pi/4), then +- (cos - sin)
+  FloatVec angle2_;  // x^2, then +- (cos + sin)
+  FloatVec log_, halvings_, sine_, cosine_, sign_0_, sign_1_;
+};
+
+template <int step = 0>
+HWY_INLINE void finish(NormalPair& pair) {
+  if constexpr (step < NormalPair::steps) {
+    pair.advance<step>();
+    finish<step + 1>(pair);
+  }
+}
+
 HWY_INLINE void normal_pair_from_words(WordVec radius_word, WordVec angle_word, FloatVec& first,
                                        FloatVec& second) {
-  const FloatTag d;
-  const IntTag di;
-
-  // -ln u with u = (k + 1/2) / 2^31. The scale 2^-31 is taken off the exponent, not multiplied in,
-  // and mantissas are cut at sqrt(1/2), so that u near 1 keeps its relative accuracy.
-  const auto k = hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<1>(radius_word)));
-  const IntVec bits = hn::BitCast(di, hn::Add(k, hn::Set(d, 0.5f)));
-  const IntVec exponent = hn::ShiftRight<23>(hn::Sub(bits, hn::Set(di, 0x3F3504F3)));
-  const auto mantissa = hn::BitCast(d, hn::Sub(bits, hn::ShiftLeft<23>(exponent)));
-  const auto t = hn::Sub(mantissa, hn::Set(d, 1.0f));
-  auto p = hn::Set(d, -0.101069806856f);
-  p = hn::MulAdd(p, t, hn::Set(d, 0.162226166649f));
-  p = hn::MulAdd(p, t, hn::Set(d, -0.172508178652f));
-  p = hn::MulAdd(p, t, hn::Set(d, 0.199001613154f));
-  p = hn::MulAdd(p, t, hn::Set(d, -0.24969909701f));
-  p = hn::MulAdd(p, t, hn::Set(d, 0.333350590306f));
-  p = hn::MulAdd(p, t, hn::Set(d, -0.500003651104f));
-  p = hn::MulAdd(p, t, hn::Set(d, 0.999999945305f));
-  const auto halvings = hn::ConvertTo(d, hn::Sub(hn::Set(di, 31), exponent));
-  const auto minus_log = hn::NegMulAdd(p, t, hn::Mul(halvings, hn::Set(d, 0.693147180560f)));
-  const auto radius = hn::Sqrt(minus_log);
-
-  const auto x = hn::Mul(hn::ConvertTo(d, hn::BitCast(di, angle_word)), hn::Set(d, 0x1p-31f));
-  const auto x2 = hn::Mul(x, x);
-  auto s = hn::Set(d, -3.59504522965e-5f);
-  s = hn::MulAdd(s, x2, hn::Set(d, 0.00249000102493f));
-  s = hn::MulAdd(s, x2, hn::Set(d, -0.08074543253f));
-  s = hn::MulAdd(s, x2, hn::Set(d, 0.785398160854f));
-  s = hn::Mul(s, x);
-  auto c = hn::Set(d, -0.000318727836645f);
-  c = hn::MulAdd(c, x2, hn::Set(d, 0.0158496841714f));
-  c = hn::MulAdd(c, x2, hn::Set(d, -0.308424165596f));
-  c = hn::MulAdd(c, x2, hn::Set(d, 0.999999967387f));
-
-  const auto sign_0 = hn::BitCast(d, hn::ShiftLeft<31>(radius_word));
-  const auto sign_1 = hn::BitCast(d, hn::ShiftLeft<31>(angle_word));
-  first = hn::Xor(hn::Mul(radius, hn::Sub(c, s)), sign_0);
-  second = hn::Xor(hn::Mul(radius, hn::Add(c, s)), sign_1);
+  NormalPair pair(radius_word, angle_word);
+  finish(pair);
+  first = pair.first();
+  second = pair.second();
 }
 
 // Four vectors of normal numbers: elements 64 g + 16 w + l of word w, block = 16 g + l.
@@ -195,6 +301,77 @@ HWY_INLINE void normals_of_blocks(const RandomPlan& plan, std::uint64_t block, F
   normal_pair_from_words(w0, w1, z0, z1);
   normal_pair_from_words(w2, w3, z2, z3);
 }
+
+// The same for a row of blocks: while the words of one become normal numbers, those of the next are
+// drawn. Either chain alone leaves half of the arithmetic units waiting, and a processor does not
+// look far enough ahead to overlap them by itself.
+class NormalSequence {
+ public:
+  HWY_INLINE NormalSequence(const RandomPlan& plan, std::uint64_t first_block)
+#if HWY_TARGET <= HWY_AVX3
+      : start_(first_block)
+#else
+      : block_(first_block)
+#endif
+  {
+    philox_blocks(plan, first_block, w0_, w1_, w2_, w3_);
+  }
+
+  // Of the first blocks, at the second call of those that follow them, and so on.
+  HWY_INLINE void next(const RandomPlan& plan, FloatVec& z0, FloatVec& z1, FloatVec& z2,
+                       FloatVec& z3) {
+#if HWY_TARGET <= HWY_AVX3
+    NormalPair p(w0_, w1_);
+    NormalPair q(w2_, w3_);
+    start_.advance();
+    PhiloxBlocks blocks(plan, start_);
+    both<0>(p, q);
+    blocks.round(plan, 3);
+    both<1>(p, q);
+    blocks.round(plan, 4);
+    both<2>(p, q);
+    both<3>(p, q);
+    blocks.round(plan, 5);
+    both<4>(p, q);
+    both<5>(p, q);
+    blocks.round(plan, 6);
+    both<6>(p, q);
+    both<7>(p, q);
+    blocks.round(plan, 7);
+    both<8>(p, q);
+    both<9>(p, q);
+    blocks.round(plan, 8);
+    both<10>(p, q);
+    blocks.round(plan, 9);
+    both<11>(p, q);
+    blocks.words(w0_, w1_, w2_, w3_);
+    z0 = p.first();
+    z1 = p.second();
+    z2 = q.first();
+    z3 = q.second();
+#else
+    // Sixteen registers do not hold both.
+    normal_pair_from_words(w0_, w1_, z0, z1);
+    normal_pair_from_words(w2_, w3_, z2, z3);
+    block_ += hn::Lanes(FloatTag());
+    philox_blocks(plan, block_, w0_, w1_, w2_, w3_);
+#endif
+  }
+
+ private:
+  template <int step>
+  static HWY_INLINE void both(NormalPair& p, NormalPair& q) {
+    p.advance<step>();
+    q.advance<step>();
+  }
+
+#if HWY_TARGET <= HWY_AVX3
+  PhiloxBlocks::Start start_;
+#else
+  std::uint64_t block_;
+#endif
+  WordVec w0_, w1_, w2_, w3_;
+};
 
 // e^-x for x in [0, 87], relative error 1e-7 (+ one rounding of the argument).
 HWY_INLINE FloatVec exp_minus(FloatVec x) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "network/kernels.hpp"
+#include "tests/photonics/highway_targets.hpp"
 #include "tests/support/onnx_builder.hpp"
 #include "tests/support/plain_network.hpp"
 
@@ -81,8 +82,30 @@ void expect_plain_formula(const Arrays& a, const NoisePass& pass, const Reals& o
 }
 
 const std::vector<std::pair<std::int64_t, std::int64_t>> sizes{
-    {1, 1}, {1, 15}, {1, 16}, {1, 17}, {3, 1},  {5, 7},   {2, 8},    {3, 9},
-    {7, 3}, {2, 63}, {2, 64}, {2, 65}, {17, 1}, {70, 33}, {1, 2049}, {2048, 1}};
+    {1, 1},
+    {1, 15},
+    {1, 16},
+    {1, 17},
+    {3, 1},
+    {5, 7},
+    {2, 8},
+    {3, 9},
+    {7, 3},
+    {2, 63},
+    {2, 64},
+    {2, 65},
+    {17, 1},
+    {70, 33},
+    {1, 2049},
+    {2048, 1},
+    // Long enough for noise drawn in registers; rows that end inside a vector.
+    {80, 16},
+    {65, 17},
+    {50, 24},
+    {33, 40},
+    {20, 64},
+    {3, 1000},
+    {300, 100}};
 
 TEST(GaussianNoise, equals_the_plain_formula) {
   for (const auto& [positions, channels] : sizes) {
@@ -116,6 +139,68 @@ TEST(GaussianNoise, may_write_over_its_accumulator_or_residual) {
     pass.residual = residual.residual.data();
     network::apply_gaussian_noise(pass);
     expect_plain_formula(a, pass, residual.residual, &a.residual);
+  }
+}
+
+// Sums of codes become outputs in the same sweep.
+TEST(GaussianNoise, takes_integer_accumulators) {
+  for (const auto& [positions, channels] : sizes) {
+    Arrays a(positions, channels);
+    std::vector<std::int32_t> sums(a.y.size()), input_sums(a.y.size());
+    std::vector<std::int32_t> shift, weight_zero;
+    Reals scale;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      shift.push_back(static_cast<std::int32_t>(7 * c % 1000));
+      weight_zero.push_back(static_cast<std::int32_t>(c % 5) - 2);
+      scale.push_back(0.001f * static_cast<float>(c % 7 + 1));
+    }
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      sums[i] = static_cast<std::int32_t>(i * 7919 % 4001) - 2000;
+      input_sums[i] = static_cast<std::int32_t>(i * 31 % 503);
+    }
+    for (int options = 0; options < 8; ++options) {
+      Reals output(a.y.size());
+      NoisePass pass = a.pass(output.data());
+      pass.accumulator = nullptr;
+      pass.norm_per_channel = (options & 1) != 0;
+      pass.has_offset = (options & 2) != 0;
+      pass.integers.sums = sums.data();
+      pass.integers.scale = scale.data();
+      pass.integers.shift = shift.data();
+      pass.integers.input_sums = input_sums.data();
+      if ((options & 4) != 0) pass.integers.weight_zero = weight_zero.data();
+      for (std::int64_t p = 0; p < positions; ++p) {
+        for (std::int64_t c = 0; c < channels; ++c) {
+          a.y[static_cast<std::size_t>(p * channels + c)] = network::accumulated(pass, p, c);
+        }
+      }
+      network::apply_gaussian_noise(pass);
+      expect_plain_formula(a, pass, output, nullptr);
+    }
+  }
+}
+
+// Processors with a fused multiply-add give the same bits, others what random.hpp allows.
+TEST(GaussianNoise, agrees_between_instruction_sets) {
+  for (const auto& [positions, channels] : sizes) {
+    const Arrays a(positions, channels);
+    for (int options = 0; options < 4; ++options) {
+      Reals wanted;
+      for (const std::int64_t target : runnable_targets()) {
+        const OnlyTarget only(target);
+        Reals output(a.y.size());
+        NoisePass pass = a.pass(output.data());
+        pass.has_offset = (options & 1) != 0;
+        pass.norm_per_channel = (options & 2) != 0;
+        network::apply_gaussian_noise(pass);
+        if (has_fused_multiply_add(target)) {
+          if (wanted.empty()) wanted = output;
+          ASSERT_EQ(output, wanted) << hwy::TargetName(target) << ", channels " << channels;
+        } else {
+          expect_plain_formula(a, pass, output, nullptr);
+        }
+      }
+    }
   }
 }
 
@@ -272,7 +357,7 @@ TEST(PhotonCounting, rounding_below_the_dark_level_is_dark) {
 TEST(InputSums, of_values_and_squares) {
   for (const std::int64_t depth : {1, 2, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 200}) {
     for (const std::int64_t groups : {1, 3}) {
-      const std::int64_t positions = 5;
+      const std::int64_t positions = 37;
       const Reals x = random_reals(positions * groups * depth, 9);
       Reals squares(static_cast<std::size_t>(positions * groups)), values(squares.size());
       network::sum_of_squares(x.data(), positions, groups, depth, squares.data());
@@ -289,6 +374,21 @@ TEST(InputSums, of_values_and_squares) {
         ASSERT_NEAR(values[i], value, (static_cast<double>(depth) + 2) * unit * size) << depth;
       }
     }
+  }
+}
+
+TEST(NormSums, may_leave_rows_out) {
+  for (const std::int64_t depth : {1, 3, 16, 19}) {
+    const Reals x = random_reals(12 * depth, 9);
+    Reals all(12), some(4);
+    network::sum_of_squares(x.data(), 12, 1, depth, all.data());
+    network::sum_of_squares(x.data(), 4, 1, depth, some.data(), 3);
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      EXPECT_NEAR(some[i], all[3 * i], 4 * unit * all[3 * i]) << depth;
+    }
+    network::sum_of_values(x.data(), 12, 1, depth, all.data());
+    network::sum_of_values(x.data(), 4, 1, depth, some.data(), 3);
+    for (std::size_t i = 0; i < some.size(); ++i) EXPECT_NEAR(some[i], all[3 * i], 1e-5) << depth;
   }
 }
 
