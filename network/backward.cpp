@@ -322,6 +322,8 @@ class EltwiseBackward : public BackwardStep {
       case algorithm::eltwise_hardswish:
         return sweep(
             run, [](float x, float) { return x <= -3 ? 0.0f : (x >= 3 ? 1.0f : x / 3 + 0.5f); });
+      case algorithm::eltwise_linear:
+        return sweep(run, [a = alpha_](float, float) { return a; });
       case algorithm::eltwise_clip:
         return sweep(run, [low = alpha_, high = beta_](float x, float) {
           return x > low && x < high ? 1.0f : 0.0f;
@@ -336,7 +338,8 @@ class EltwiseBackward : public BackwardStep {
     for (const auto known :
          {algorithm::eltwise_relu, algorithm::eltwise_logistic, algorithm::eltwise_tanh,
           algorithm::eltwise_exp, algorithm::eltwise_sqrt, algorithm::eltwise_abs,
-          algorithm::eltwise_elu, algorithm::eltwise_hardswish, algorithm::eltwise_clip}) {
+          algorithm::eltwise_elu, algorithm::eltwise_hardswish, algorithm::eltwise_linear,
+          algorithm::eltwise_clip}) {
       if (asked == known) return true;
     }
     return false;

@@ -69,10 +69,16 @@ Graph import_onnx(std::istream& stream, const std::string& file_name);
 // shape contradicts the model, naming both.
 void bind_inputs(Graph& graph, const std::vector<Shape>& shapes);
 
-// Folds batch normalisation into the product before it, zero padding into the convolution or
-// pooling after it, and removes nodes that do nothing at inference. The function of the graph stays
-// the same to rounding.
+// Folds batch normalisation into the product before it, zero padding into the convolution after it,
+// removes nodes that do nothing at inference, and rewrites products (rewrite_products). The
+// function of the graph stays the same to rounding.
 void simplify(Graph& graph);
+
+// Brings products into the forms that tiles run (part of simplify): Einsum and Gemm of computed
+// operands become stacks of matrices, a transposed convolution one convolution for every phase of
+// its stride. Throws DataError where a product cannot be brought into one. Test:
+// tests/network/graph_products_test.cpp.
+void rewrite_products(Graph& graph);
 
 // Removes nodes that no output depends on.
 void remove_dead_nodes(Graph& graph);

@@ -69,7 +69,8 @@ void fold_batch_norms(Graph& graph) {
     const int producer = producers(graph)[static_cast<std::size_t>(norm.inputs[0])];
     if (producer < 0 || readers[static_cast<std::size_t>(norm.inputs[0])] != 1) continue;
     Node& product = graph.nodes[static_cast<std::size_t>(producer)];
-    const bool conv = product.op == "Conv";
+    const bool transposed = product.op == "ConvTranspose";
+    const bool conv = product.op == "Conv" || transposed;
     if (!conv && product.op != "Gemm") continue;
     const OperatorCall call(graph, product);
     const Tensor* weights = graph.constant(product.inputs[1]);
@@ -81,7 +82,10 @@ void fold_batch_norms(Graph& graph) {
     for (std::size_t i = 1; i < 5; ++i) constant = constant && graph.constant(norm.inputs[i]);
     if (!constant) continue;
     const bool rows = conv || call.integer("transB", 0) != 0;  // an output's weights are a row
-    const auto channels = static_cast<std::size_t>(rows ? weights->shape[0] : weights->shape[1]);
+    const std::int64_t groups = conv ? call.integer("group", 1) : 1;
+    const auto channels = static_cast<std::size_t>(transposed ? weights->shape[1] * groups
+                                                   : rows     ? weights->shape[0]
+                                                              : weights->shape[1]);
     if (bias != nullptr && bias->reals.size() != channels) continue;
     const double epsilon = OperatorCall(graph, norm).real("epsilon", 1e-5);
     const auto& scale = graph.constant(norm.inputs[1])->reals;
@@ -100,7 +104,16 @@ void fold_batch_norms(Graph& graph) {
       }
       const double factor = scale[c] / std::sqrt(variance[c] + epsilon);
       for (std::size_t k = 0; k < depth; ++k) {
-        float& weight = folded[rows ? c * depth + k : k * channels + c];
+        std::size_t at = rows ? c * depth + k : k * channels + c;
+        if (transposed) {
+          // W[input channel][output channel of the group][tap]
+          const auto per_group = static_cast<std::size_t>(weights->shape[1]);
+          const auto inputs = static_cast<std::size_t>(weights->shape[0] / groups);
+          const std::size_t taps = depth / inputs;
+          const std::size_t input = c / per_group * inputs + k / taps;
+          at = (input * per_group + c % per_group) * taps + k % taps;
+        }
+        float& weight = folded[at];
         weight = static_cast<float>(weight * factor);
       }
       const double old_bias = bias != nullptr ? bias->reals[c] : 0.0;
@@ -176,6 +189,7 @@ void simplify(Graph& graph) {
   remove_identities(graph);
   fold_padding(graph);
   fold_batch_norms(graph);
+  rewrite_products(graph);
 }
 
 }  // namespace attojoule::network

@@ -317,10 +317,15 @@ class Lowering {
   // ---- products ----
 
   bool is_product(const Node& node) const {
-    return node.op == "Conv" || node.op == "Gemm" || node.op == "MatMul";
+    // The last two are rewritten before (rewrite_products); left as they are, they are refused.
+    return node.op == "Conv" || node.op == "Gemm" || node.op == "MatMul" || node.op == "Einsum" ||
+           node.op == "ConvTranspose";
   }
   bool is_static_product(const Node& node) const {
-    if (!is_product(node) || graph_->constant(node.inputs[1]) == nullptr) return false;
+    if (!is_product(node) || node.op == "Einsum" || node.op == "ConvTranspose" ||
+        graph_->constant(node.inputs[1]) == nullptr) {
+      return false;
+    }
     if (node.op == "MatMul") return graph_->value(node.inputs[1]).shape.size() == 2;
     if (node.op == "Gemm") return OperatorCall(*graph_, node).integer("transA", 0) == 0;
     return true;
@@ -332,8 +337,8 @@ class Lowering {
       static_product_.push_back(is_static_product(node));
       if (!is_product(node)) continue;
       if (!static_product_[i] && node.op != "MatMul") {
-        fail(node, node.op == "Conv" ? "computed weights" : "a Gemm of two computed operands",
-             "Export with constant weights, or use MatMul");
+        fail(node, node.op == "Conv" ? "computed weights" : "a product that was not simplified",
+             "Export with constant weights");
       }
       product_index_[static_cast<int>(i)] = state_.products.size();
       MatrixProduct product;
@@ -1058,6 +1063,14 @@ class Lowering {
       return Eltwise{algorithm::eltwise_elu, static_cast<float>(call.real("alpha", 1))};
     }
     if (node.op == "HardSwish") return Eltwise{algorithm::eltwise_hardswish};
+    if (node.op == "Softplus") return Eltwise{algorithm::eltwise_soft_relu};
+    if (node.op == "Mish") return Eltwise{algorithm::eltwise_mish};
+    if (node.op == "Log") return Eltwise{algorithm::eltwise_log};
+    if (node.op == "Neg") return Eltwise{algorithm::eltwise_linear, -1, 0};
+    if (node.op == "HardSigmoid") {
+      return Eltwise{algorithm::eltwise_linear, static_cast<float>(call.real("alpha", 0.2)),
+                     static_cast<float>(call.real("beta", 0.5))};
+    }
     if (node.op == "Clip" && (!call.has_input(1) || call.is_constant(1)) &&
         (!call.has_input(2) || call.is_constant(2))) {
       const auto [low, high] = clip_bounds(call);
@@ -1096,21 +1109,32 @@ class Lowering {
       add_step(std::make_unique<ErfStep>(input.place, output.place, count),
                {input.place, output.place});
     } else {
-      const memory::desc flat({count}, memory::data_type::f32, memory::format_tag::a);
-      const dnnl::eltwise_forward::primitive_desc pd(
-          dnnl::eltwise_forward::desc(dnnl::prop_kind::forward_inference, eltwise->algorithm, flat,
-                                      eltwise->alpha, eltwise->beta),
-          attributes(), state_.engine);
-      PrimitiveMeaning meaning = meaning_of(node, input, output);
-      meaning.eltwise = eltwise->algorithm;
-      meaning.alpha = eltwise->alpha;
-      meaning.beta = eltwise->beta;
-      add_primitive(dnnl::eltwise_forward(pd),
-                    {{DNNL_ARG_SRC, flat, input.place}, {DNNL_ARG_DST, flat, output.place}},
-                    pd.scratchpad_desc(), std::move(meaning));
+      // HardSigmoid is a line and a clip; the clip works in place where nobody asks for its input.
+      const bool clipped = node.op == "HardSigmoid";
+      View middle = output;
+      if (clipped && options_.gradients) middle.place = new_buffer(count);
+      add_eltwise(*eltwise, meaning_of(node, input, middle), count);
+      if (clipped) {
+        add_eltwise({dnnl::algorithm::eltwise_clip, 0, 1}, meaning_of(node, middle, output), count);
+      }
     }
     define(node.outputs[0], output);
     return true;
+  }
+
+  void add_eltwise(const Eltwise& eltwise, PrimitiveMeaning meaning, std::int64_t count) {
+    const memory::desc flat({count}, memory::data_type::f32, memory::format_tag::a);
+    const dnnl::eltwise_forward::primitive_desc pd(
+        dnnl::eltwise_forward::desc(dnnl::prop_kind::forward_inference, eltwise.algorithm, flat,
+                                    eltwise.alpha, eltwise.beta),
+        attributes(), state_.engine);
+    meaning.eltwise = eltwise.algorithm;
+    meaning.alpha = eltwise.alpha;
+    meaning.beta = eltwise.beta;
+    const Place from = meaning.input.place;
+    const Place to = meaning.output.place;
+    add_primitive(dnnl::eltwise_forward(pd), {{DNNL_ARG_SRC, flat, from}, {DNNL_ARG_DST, flat, to}},
+                  pd.scratchpad_desc(), std::move(meaning));
   }
 
   void add_primitive(dnnl::primitive primitive, std::vector<PrimitiveCall::Argument> arguments,
@@ -1289,6 +1313,20 @@ class Lowering {
       define(node.outputs[0], to);
       return true;
     }
+    if (node.op == "Split") {
+      const auto axis = static_cast<std::size_t>(call.axis(call.integer("axis", 0), call.rank(0)));
+      View part = view(node.inputs[0]);
+      const auto sizes = split_sizes(call, part.shape[axis]);
+      for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+        part.shape[axis] = sizes[i];
+        define(node.outputs[i], part);
+        part.place.offset += sizes[i] * part.strides[axis];
+      }
+      return true;
+    }
+    if (node.op == "DepthToSpace" || node.op == "Resize" || node.op == "Upsample") {
+      return lower_pixel_copy(node);
+    }
     if (node.op == "Pad" && call.text("mode", "constant") == "constant" && !call.has_input(3) &&
         (!call.has_input(2) || call.is_constant(2))) {
       const auto pads = call.has_input(1) ? call.constant_integers(1) : call.integers("pads", {});
@@ -1342,6 +1380,80 @@ class Lowering {
       return true;
     }
     return false;
+  }
+
+  // Images whose pixels are rearranged or repeated in whole blocks: one strided copy.
+  bool lower_pixel_copy(const Node& node) {
+    const OperatorCall call(*graph_, node);
+    const Value& result = graph_->value(node.outputs[0]);
+    View from = view(node.inputs[0]);
+    if (from.shape.size() != 4) return false;
+    const View to = fresh_view(result.shape, true);
+    // Source and target as (N, C, y, block row, x, block column).
+    View source = from;
+    View target{to.place, {}, {}};
+    const auto split_target = [&](std::int64_t high, std::int64_t wide) {
+      const Shape& s = to.strides;
+      target.shape = {from.shape[0], result.shape[1], from.shape[2], high, from.shape[3], wide};
+      target.strides = {s[0], s[1], s[2] * high, s[2], s[3] * wide, s[3]};
+      source.shape = target.shape;
+    };
+    const Shape& s = from.strides;
+    if (node.op == "DepthToSpace") {
+      const std::int64_t block = call.integer("blocksize", 1);
+      const bool depth_first = call.text("mode", "DCR") == "DCR";
+      const std::int64_t channels = result.shape[1];
+      // Channel of the input: (row, column, c) or (c, row, column).
+      const std::int64_t c = depth_first ? 1 : block * block;
+      const std::int64_t column = depth_first ? channels : 1;
+      split_target(block, block);
+      source.strides = {s[0], s[1] * c, s[2], s[1] * column * block, s[3], s[1] * column};
+    } else {
+      const auto axes = resize_axes(call);
+      if (result.type != ElementType::real || !axes[0].is_copy || !axes[1].is_copy) return false;
+      const auto factor = [&](std::size_t axis) -> std::int64_t {
+        const std::int64_t in = from.shape[axis];
+        const std::int64_t out = result.shape[axis];
+        if (axes[axis].is_copy) return 1;
+        if (in < 1 || out % in != 0) return 0;
+        const std::int64_t block = out / in;
+        for (std::int64_t i = 0; i < out; ++i) {
+          const auto& taps = axes[axis].taps[static_cast<std::size_t>(i)];
+          if (taps.size() != 1 || taps[0].index != i / block) return 0;
+        }
+        return block;
+      };
+      const std::int64_t high = factor(2);
+      const std::int64_t wide = factor(3);
+      if (high * wide == 0) return lower_linear_resize(node, axes, to);
+      split_target(high, wide);
+      source.strides = {s[0], s[1], s[2], 0, s[3], 0};
+    }
+    add_step(std::make_unique<CopyStep>(source, target), {source.place, target.place});
+    define(node.outputs[0], to);
+    return true;
+  }
+
+  // oneDNN interpolates at (i + 0.5) in / out - 0.5, and nothing else.
+  bool lower_linear_resize(const Node& node, const std::vector<ResizeAxis>& axes, const View& to) {
+    for (const std::size_t axis : {std::size_t{2}, std::size_t{3}}) {
+      if (!axes[axis].is_half_pixel_linear && !axes[axis].is_copy) return false;
+    }
+    const View input = dense(node.inputs[0], true);
+    const auto f32 = memory::data_type::f32;
+    const auto nhwc = memory::format_tag::nhwc;
+    const memory::desc src({input.shape[0], input.shape[1], input.shape[2], input.shape[3]}, f32,
+                           nhwc);
+    const memory::desc dst({to.shape[0], to.shape[1], to.shape[2], to.shape[3]}, f32, nhwc);
+    const dnnl::resampling_forward::primitive_desc pd(
+        dnnl::resampling_forward::desc(dnnl::prop_kind::forward_inference,
+                                       dnnl::algorithm::resampling_linear, src, dst),
+        attributes(), state_.engine);
+    add_primitive(dnnl::resampling_forward(pd),
+                  {{DNNL_ARG_SRC, src, input.place}, {DNNL_ARG_DST, dst, to.place}},
+                  pd.scratchpad_desc(), meaning_of(node, input, to));
+    define(node.outputs[0], to);
+    return true;
   }
 
   void lower_plain(const Node& node) {

@@ -6,6 +6,7 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl.h>
 #include <google/protobuf/stubs/logging.h>
+#include <google/protobuf/unknown_field_set.h>
 #include <onnx/onnx_pb.h>
 #pragma GCC diagnostic pop
 
@@ -14,8 +15,11 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <set>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "network/graph.hpp"
 #include "network/operators.hpp"
@@ -59,7 +63,11 @@ class Importer {
       read_type(input, graph_.inputs.back());
     }
     if (graph_.inputs.empty()) fail("no inputs", "A network needs at least one");
-    for (const auto& node : proto.node()) read_node(node);
+    for (const auto& function : model_.functions()) {
+      functions_[{function.domain(), function.name()}] = &function;
+    }
+    Scope scope{by_name_, "", {}};
+    for (const auto& node : proto.node()) read_any_node(node, scope, 0);
     for (const auto& output : proto.output()) {
       const auto found = by_name_.find(output.name());
       if (found == by_name_.end()) {
@@ -77,15 +85,17 @@ class Importer {
     throw DataError(fmt::format("{}: {}. {}.", file_, problem, remedy));
   }
 
-  ValueId declare(const std::string& name) {
-    const auto [position, fresh] =
-        by_name_.emplace(name, static_cast<ValueId>(graph_.values.size()));
+  ValueId declare(const std::string& name) { return declare(name, by_name_, ""); }
+
+  ValueId declare(const std::string& name, std::unordered_map<std::string, ValueId>& values,
+                  const std::string& prefix) {
+    const auto [position, fresh] = values.emplace(name, static_cast<ValueId>(graph_.values.size()));
     if (!fresh) {
       fail(fmt::format("value '{}' is defined twice", name),
            "The file is inconsistent; export it again");
     }
     Value value;
-    value.name = name;
+    value.name = prefix + name;
     graph_.values.push_back(std::move(value));
     return position->second;
   }
@@ -224,26 +234,35 @@ class Importer {
             : copy_field(proto.int64_data(), count, integers, what);
         break;
       case onnx::TensorProto::INT32:
+        tensor.stored_bits = 32;
         raw ? copy_raw<std::int32_t>(bytes, count, integers, what)
             : copy_field(proto.int32_data(), count, integers, what);
         break;
       case onnx::TensorProto::UINT32:
+        tensor.stored_bits = 32;
+        tensor.stored_signed = false;
         raw ? copy_raw<std::uint32_t>(bytes, count, integers, what)
             : copy_field(proto.uint64_data(), count, integers, what);
         break;
       case onnx::TensorProto::INT16:
+        tensor.stored_bits = 16;
         raw ? copy_raw<std::int16_t>(bytes, count, integers, what)
             : copy_field(proto.int32_data(), count, integers, what);
         break;
       case onnx::TensorProto::UINT16:
+        tensor.stored_bits = 16;
+        tensor.stored_signed = false;
         raw ? copy_raw<std::uint16_t>(bytes, count, integers, what)
             : copy_field(proto.int32_data(), count, integers, what);
         break;
       case onnx::TensorProto::INT8:
+        tensor.stored_bits = 8;
         raw ? copy_raw<std::int8_t>(bytes, count, integers, what)
             : copy_field(proto.int32_data(), count, integers, what);
         break;
       default:  // UINT8 and BOOL: element_type() let nothing else through
+        tensor.stored_bits = 8;
+        tensor.stored_signed = false;
         raw ? copy_raw<std::uint8_t>(bytes, count, integers, what)
             : copy_field(proto.int32_data(), count, integers, what);
         break;
@@ -279,34 +298,134 @@ class Importer {
     }
   }
 
-  void read_node(const onnx::NodeProto& proto) {
+  // What names mean: of the graph, or inside one call of a function.
+  struct Scope {
+    std::unordered_map<std::string, ValueId>& values;
+    std::string prefix;                                             // of names of nodes and values
+    std::map<std::string, const onnx::AttributeProto*> attributes;  // of the call
+  };
+
+  static bool is_standard(const std::string& domain) {
+    return domain.empty() || domain == "ai.onnx";
+  }
+
+  // An attribute, or what the call of the function gives for it; nullptr where it gives nothing.
+  static const onnx::AttributeProto* resolve(const onnx::AttributeProto& attribute,
+                                             const Scope& scope) {
+    if (attribute.ref_attr_name().empty()) return &attribute;
+    const auto found = scope.attributes.find(attribute.ref_attr_name());
+    return found == scope.attributes.end() ? nullptr : found->second;
+  }
+
+  void read_any_node(const onnx::NodeProto& proto, Scope& scope, int depth) {
+    const auto function = functions_.find({proto.domain(), proto.op_type()});
+    function == functions_.end() ? read_node(proto, scope)
+                                 : read_call(proto, *function->second, scope, depth);
+  }
+
+  // A function of the model (as PyTorch's dynamo exporter writes modules and operators): its nodes
+  // in the place of the call.
+  void read_call(const onnx::NodeProto& proto, const onnx::FunctionProto& function, Scope& scope,
+                 int depth) {
+    const std::string what =
+        fmt::format("call of function '{}'", proto.name().empty() ? function.name() : proto.name());
+    constexpr int deepest = 64;
+    constexpr std::size_t most_nodes = 200'000;
+    if (depth > deepest || graph_.nodes.size() > most_nodes) {
+      fail(what + ": functions call each other too deep or too often",
+           "The file is inconsistent; export it again");
+    }
+    for (const auto& opset : function.opset_import()) {
+      if (is_standard(opset.domain()) && opset.version() != graph_.opset) {
+        fail(fmt::format("{}: it is of opset {} in a model of opset {}", what, opset.version(),
+                         graph_.opset),
+             "Export the model again with one opset");
+      }
+    }
+    if (proto.input_size() > function.input_size() ||
+        proto.output_size() > function.output_size()) {
+      fail(what + ": more inputs or outputs than the function has",
+           "The file is inconsistent; export it again");
+    }
+    std::unordered_map<std::string, ValueId> values;
+    for (int i = 0; i < function.input_size(); ++i) {
+      const bool given = i < proto.input_size() && !proto.input(i).empty();
+      values[function.input(i)] = given ? look_up(proto.input(i), scope, what) : no_value;
+    }
+    Scope inner{
+        values, scope.prefix + (proto.name().empty() ? function.name() : proto.name()) + "/", {}};
+    const auto defaults = default_attributes(function, what);
+    for (const auto& attribute : defaults) inner.attributes[attribute.name()] = &attribute;
+    for (const auto& attribute : proto.attribute()) {
+      if (const auto* given = resolve(attribute, scope)) inner.attributes[attribute.name()] = given;
+    }
+    for (const auto& node : function.node()) read_any_node(node, inner, depth + 1);
+    for (int i = 0; i < proto.output_size(); ++i) {
+      if (proto.output(i).empty()) continue;
+      const auto found = values.find(function.output(i));
+      if (found == values.end() || found->second == no_value) {
+        fail(fmt::format("{}: output '{}' is not computed", what, function.output(i)),
+             "The file is inconsistent; export it again");
+      }
+      if (!scope.values.emplace(proto.output(i), found->second).second) {
+        fail(fmt::format("value '{}' is defined twice", proto.output(i)),
+             "The file is inconsistent; export it again");
+      }
+    }
+  }
+
+  // FunctionProto.attribute_proto, which older protocol definitions do not know: attributes with
+  // their defaults.
+  std::vector<onnx::AttributeProto> default_attributes(const onnx::FunctionProto& function,
+                                                       const std::string& what) const {
+    constexpr int field_number = 11;
+    std::vector<onnx::AttributeProto> result;
+    const auto& unknown = function.GetReflection()->GetUnknownFields(function);
+    for (int i = 0; i < unknown.field_count(); ++i) {
+      const auto& field = unknown.field(i);
+      if (field.number() != field_number ||
+          field.type() != google::protobuf::UnknownField::TYPE_LENGTH_DELIMITED) {
+        continue;
+      }
+      if (!result.emplace_back().ParseFromString(field.length_delimited())) {
+        fail(what + ": a default attribute that does not parse",
+             "The file is inconsistent; export it again");
+      }
+    }
+    return result;
+  }
+
+  ValueId look_up(const std::string& name, const Scope& scope, const std::string& what) const {
+    const auto found = scope.values.find(name);
+    if (found == scope.values.end()) {
+      fail(fmt::format("{} reads '{}', which no earlier node computes", what, name),
+           "The file is inconsistent; export it again");
+    }
+    return found->second;
+  }
+
+  void read_node(const onnx::NodeProto& proto, Scope& scope) {
     Node node;
     node.op = proto.op_type();
     node.name = proto.name();
     if (node.name.empty() && proto.output_size() > 0) node.name = proto.output(0);
+    node.name = scope.prefix + node.name;
     if (!names_.insert(node.name).second) {
       node.name += fmt::format("#{}", graph_.nodes.size());
       names_.insert(node.name);
     }
     const std::string what = graph_.describe(node);
-    if (!proto.domain().empty() && proto.domain() != "ai.onnx") {
+    if (!is_standard(proto.domain())) {
       fail(fmt::format("{} is of domain '{}', which is not supported", what, proto.domain()),
            "Export with standard ONNX operators only");
     }
     for (const auto& attribute : proto.attribute()) {
-      node.attributes.emplace(attribute.name(), read_attribute(attribute, what));
+      if (const auto* given = resolve(attribute, scope)) {
+        node.attributes.emplace(attribute.name(), read_attribute(*given, what));
+      }
     }
     for (const auto& name : proto.input()) {
-      if (name.empty()) {
-        node.inputs.push_back(no_value);
-        continue;
-      }
-      const auto found = by_name_.find(name);
-      if (found == by_name_.end()) {
-        fail(fmt::format("{} reads '{}', which no earlier node computes", what, name),
-             "The file is inconsistent; export it again");
-      }
-      node.inputs.push_back(found->second);
+      node.inputs.push_back(name.empty() ? no_value : look_up(name, scope, what));
     }
     for (const auto& name : proto.output()) {
       if (name.empty()) {
@@ -314,7 +433,7 @@ class Importer {
         unused.name = fmt::format("{}#unused{}", node.name, node.outputs.size());
         node.outputs.push_back(graph_.add_value(std::move(unused)));
       } else {
-        node.outputs.push_back(declare(name));
+        node.outputs.push_back(declare(name, scope.values, scope.prefix));
       }
     }
     if (node.outputs.empty()) fail(what + " has no output", "The file is inconsistent");
@@ -329,6 +448,7 @@ class Importer {
   Graph graph_;
   std::unordered_map<std::string, ValueId> by_name_;
   std::set<std::string> names_;
+  std::map<std::pair<std::string, std::string>, const onnx::FunctionProto*> functions_;
 };
 
 }  // namespace

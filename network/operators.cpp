@@ -28,8 +28,10 @@ bool has_sane_extents(const Shape& shape) {
 const std::map<std::string, const Operator*>& registry() {
   static const std::map<std::string, const Operator*> operators = [] {
     std::map<std::string, const Operator*> result;
-    for (const auto family : {elementwise_operators(), movement_operators(), reduction_operators(),
-                              product_operators()}) {
+    for (const auto family :
+         {elementwise_operators(), movement_operators(), reduction_operators(), product_operators(),
+          einsum_operators(), indexing_operators(), normalisation_operators(),
+          quantisation_operators(), resize_operators()}) {
       for (const Operator& op : family) result.emplace(op.name, &op);
     }
     return result;
@@ -112,6 +114,13 @@ std::vector<std::int64_t> OperatorCall::integers(const std::string& name,
   fail(fmt::format("attribute '{}' is not a list of integers", name), "Export the model again");
 }
 
+std::vector<double> OperatorCall::reals(const std::string& name) const {
+  const auto found = node_.attributes.find(name);
+  if (found == node_.attributes.end()) return {};
+  if (const auto* value = std::get_if<std::vector<double>>(&found->second)) return *value;
+  fail(fmt::format("attribute '{}' is not a list of real numbers", name), "Export the model again");
+}
+
 const Tensor* OperatorCall::tensor(const std::string& name) const {
   const auto found = node_.attributes.find(name);
   return found == node_.attributes.end() ? nullptr : std::get_if<Tensor>(&found->second);
@@ -145,6 +154,21 @@ double OperatorCall::constant_real(std::size_t index, double fallback) const {
          "Export the model with constants in that place");
   }
   return to_double(*constant).values[0];
+}
+
+std::vector<double> OperatorCall::constant_numbers(std::size_t index) const {
+  shape(index);
+  const Tensor* constant = graph_.constant(node_.inputs[index]);
+  if (constant == nullptr) {
+    fail(fmt::format("input '{}' depends on the network's input (it must be known beforehand)",
+                     graph_.value(node_.inputs[index]).name),
+         "Export the model with fixed shapes");
+  }
+  return to_double(*constant).values;
+}
+
+const Tensor* OperatorCall::constant_tensor(std::size_t index) const {
+  return has_input(index) ? graph_.constant(node_.inputs[index]) : nullptr;
 }
 
 void OperatorCall::require_reals() const {
@@ -355,8 +379,8 @@ void bind_inputs(Graph& graph, const std::vector<Shape>& shapes) {
       value.shape_known = true;
     }
     bool constant = true;
-    // Shape needs its input's shape only, which is known for every value.
-    if (node.op != "Shape") {
+    // These need their input's shape only, which is known for every value.
+    if (node.op != "Shape" && node.op != "Size" && node.op != "EyeLike") {
       for (const ValueId input : node.inputs) {
         constant = constant && (input == no_value || graph.constant(input) != nullptr);
       }
@@ -365,6 +389,10 @@ void bind_inputs(Graph& graph, const std::vector<Shape>& shapes) {
     for (const ValueId output : node.outputs) budget -= element_count(graph.value(output).shape);
     if (budget < 0) {
       call.fail("its constant result is too large", "The file is inconsistent; export it again");
+    }
+    if (const Tensor* tensor = call.tensor("value"); node.op == "Constant" && tensor != nullptr) {
+      graph.value(node.outputs[0]).constant = *tensor;  // its stored type included
+      continue;
     }
     std::vector<DoubleTensor> held(node.inputs.size());
     InputTensors inputs;

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,12 +40,17 @@ class OperatorCall {
   std::string text(const std::string& name, const std::string& fallback) const;
   std::vector<std::int64_t> integers(const std::string& name,
                                      std::vector<std::int64_t> fallback) const;
+  std::vector<double> reals(const std::string& name) const;  // empty if absent
   const Tensor* tensor(const std::string& name) const;
 
   // Values of an input that decides shapes: it must not depend on the network's inputs.
   std::vector<std::int64_t> constant_integers(std::size_t index) const;
   double constant_real(std::size_t index, double fallback) const;
+  // The same of any type.
+  std::vector<double> constant_numbers(std::size_t index) const;
   bool is_constant(std::size_t index) const;
+  // The constant behind an input; nullptr if it is absent or computed.
+  const Tensor* constant_tensor(std::size_t index) const;
   // DataError unless every input that is given holds real numbers.
   void require_reals() const;
 
@@ -103,6 +109,56 @@ struct WindowGeometry {
 // `kernel` without the channel axes. Reads strides, dilations, pads, auto_pad and ceil_mode.
 WindowGeometry window_geometry(const OperatorCall& call, std::span<const std::int64_t> kernel);
 
+// Calls visit(flat index, multi index) for every element of a shape in row-major order.
+template <class Visit>
+void for_each_index(const Shape& shape, Visit visit) {
+  Shape index(shape.size(), 0);
+  const std::int64_t count = element_count(shape);
+  for (std::int64_t flat = 0; flat < count; ++flat) {
+    visit(static_cast<std::size_t>(flat), index);
+    for (std::size_t axis = shape.size(); axis-- > 0;) {
+      if (++index[axis] < shape[axis]) break;
+      index[axis] = 0;
+    }
+  }
+}
+
+// A transposed convolution over one or two axes: input pixel i adds W[k] to output pixel
+// i * stride + k * dilation - pad_begin. `output` is what is left after cropping.
+WindowGeometry transposed_geometry(const OperatorCall& call);
+
+// Two operands (or one) of Einsum with each axis's label; a label of the output is free or, in both
+// operands, a batch axis; any other is summed over.
+struct EinsumTerms {
+  std::vector<std::string> operands;  // one character an axis
+  std::string output;
+  std::map<char, std::int64_t> extents;
+};
+EinsumTerms einsum_terms(const OperatorCall& call);
+
+// Where Resize and Upsample take an output's element of one axis from.
+struct ResizeTap {
+  std::int64_t index = 0;
+  double weight = 1;
+};
+struct ResizeAxis {
+  std::vector<std::vector<ResizeTap>> taps;  // of every output element; empty = extrapolated
+  bool is_copy = false;                      // every element is the input's of the same index
+  bool is_half_pixel_linear = false;         // linear, at (i + 0.5) in / out - 0.5
+};
+std::vector<ResizeAxis> resize_axes(const OperatorCall& call);
+
+// What Split gives every output of the axis.
+std::vector<std::int64_t> split_sizes(const OperatorCall& call, std::int64_t extent);
+
+// QuantizeLinear and DequantizeLinear: the integers that can be stored, from the type of the zero
+// point (8-bit unsigned without one).
+struct CodeRange {
+  std::int64_t lowest = 0;
+  std::int64_t highest = 255;
+};
+CodeRange code_range(const Tensor* zero_point);
+
 // What Slice takes of every axis: `count` elements from `start` on, `step` apart.
 struct SliceAxis {
   std::int64_t start = 0;
@@ -119,5 +175,10 @@ std::span<const Operator> elementwise_operators();
 std::span<const Operator> movement_operators();
 std::span<const Operator> reduction_operators();
 std::span<const Operator> product_operators();
+std::span<const Operator> einsum_operators();
+std::span<const Operator> indexing_operators();
+std::span<const Operator> normalisation_operators();
+std::span<const Operator> quantisation_operators();
+std::span<const Operator> resize_operators();
 
 }  // namespace attojoule::network

@@ -146,6 +146,59 @@ void evaluate_hard_sigmoid(const OperatorCall& call, const InputTensors& in,
   apply_unary(in, out, [=](double x) { return std::clamp(alpha * x + beta, 0.0, 1.0); });
 }
 
+void evaluate_celu(const OperatorCall& call, const InputTensors& in,
+                   std::vector<DoubleTensor>& out) {
+  const double alpha = call.real("alpha", 1);
+  apply_unary(in, out, [=](double x) {
+    return std::max(x, 0.0) + std::min(0.0, alpha * std::expm1(x / alpha));
+  });
+}
+
+void evaluate_thresholded_relu(const OperatorCall& call, const InputTensors& in,
+                               std::vector<DoubleTensor>& out) {
+  const double alpha = call.real("alpha", 1);
+  apply_unary(in, out, [=](double x) { return x > alpha ? x : 0.0; });
+}
+
+void evaluate_shrink(const OperatorCall& call, const InputTensors& in,
+                     std::vector<DoubleTensor>& out) {
+  const double lambda = call.real("lambd", 0.5);
+  const double bias = call.real("bias", 0);
+  apply_unary(in, out, [=](double x) {
+    if (x < -lambda) return x + bias;
+    return x > lambda ? x - bias : 0.0;
+  });
+}
+
+// The sign of the divisor, or of the dividend with fmod = 1.
+void evaluate_mod(const OperatorCall& call, const InputTensors& in,
+                  std::vector<DoubleTensor>& out) {
+  const bool dividend = call.integer("fmod", 0) != 0;
+  if (out[0].type != ElementType::real) {
+    const auto& divisors = in[1]->values;
+    if (std::find(divisors.begin(), divisors.end(), 0.0) != divisors.end()) {
+      call.fail("an integer division by zero", "Check the exported graph");
+    }
+  }
+  apply_binary(in, out, [=](double a, double b) {
+    const double rest = std::fmod(a, b);
+    return !dividend && rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+  });
+}
+
+void evaluate_mean(const OperatorCall&, const InputTensors& in, std::vector<DoubleTensor>& out) {
+  apply_variadic(in, out, std::plus<double>());
+  for (double& value : out[0].values) value /= static_cast<double>(in.size());
+}
+
+std::vector<ValueInfo> infer_test(const OperatorCall& call) {
+  return {{ElementType::boolean, call.shape(0)}};
+}
+
+std::vector<ValueInfo> infer_cast_like(const OperatorCall& call) {
+  return {{call.type(1), call.shape(0)}};
+}
+
 std::vector<ValueInfo> infer_cast(const OperatorCall& call) {
   // Codes of onnx.proto's TensorProto.DataType: 1 float, 9 bool, 10 half, 11 double, else integers.
   switch (call.integer("to", 1)) {
@@ -217,6 +270,16 @@ constexpr int any_number = 1 << 20;
 
 const std::array operators{
     ATTOJOULE_UNARY("Abs", std::abs(x)),
+    ATTOJOULE_UNARY("Acos", std::acos(x)),
+    ATTOJOULE_UNARY("Acosh", std::acosh(x)),
+    ATTOJOULE_UNARY("Asin", std::asin(x)),
+    ATTOJOULE_UNARY("Asinh", std::asinh(x)),
+    ATTOJOULE_UNARY("Atan", std::atan(x)),
+    ATTOJOULE_UNARY("Atanh", std::atanh(x)),
+    ATTOJOULE_UNARY("Cosh", std::cosh(x)),
+    ATTOJOULE_UNARY("Mish", x* std::tanh(std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))))),
+    ATTOJOULE_UNARY("Sinh", std::sinh(x)),
+    ATTOJOULE_UNARY("Tan", std::tan(x)),
     ATTOJOULE_UNARY("Ceil", std::ceil(x)),
     ATTOJOULE_UNARY("Cos", std::cos(x)),
     ATTOJOULE_UNARY("Erf", std::erf(x)),
@@ -249,6 +312,25 @@ const std::array operators{
     ATTOJOULE_BINARY("LessOrEqual", infer_comparison, a <= b ? 1.0 : 0.0),
     ATTOJOULE_BINARY("And", infer_comparison, a != 0 && b != 0 ? 1.0 : 0.0),
     ATTOJOULE_BINARY("Or", infer_comparison, a != 0 || b != 0 ? 1.0 : 0.0),
+    ATTOJOULE_BINARY("Xor", infer_comparison, (a != 0) != (b != 0) ? 1.0 : 0.0),
+    Operator{"IsInf", 1, 1, infer_test,
+             [](const OperatorCall& call, const InputTensors& in, std::vector<DoubleTensor>& out) {
+               const bool above = call.integer("detect_positive", 1) != 0;
+               const bool below = call.integer("detect_negative", 1) != 0;
+               apply_unary(in, out, [=](double x) {
+                 return std::isinf(x) && (x > 0 ? above : below) ? 1.0 : 0.0;
+               });
+             }},
+    Operator{"IsNaN", 1, 1, infer_test,
+             [](const OperatorCall&, const InputTensors& in, std::vector<DoubleTensor>& out) {
+               apply_unary(in, out, [](double x) { return std::isnan(x) ? 1.0 : 0.0; });
+             }},
+    Operator{"Celu", 1, 1, infer_same, evaluate_celu},
+    Operator{"ThresholdedRelu", 1, 1, infer_same, evaluate_thresholded_relu},
+    Operator{"Shrink", 1, 1, infer_same, evaluate_shrink},
+    Operator{"Mod", 2, 2, infer_binary, evaluate_mod},
+    Operator{"Mean", 1, any_number, infer_variadic, evaluate_mean},
+    Operator{"CastLike", 2, 2, infer_cast_like, evaluate_cast},
     Operator{"Div", 2, 2, infer_binary, evaluate_div},
     Operator{"Min", 1, any_number, infer_variadic,
              [](const OperatorCall&, const InputTensors& in, std::vector<DoubleTensor>& out) {

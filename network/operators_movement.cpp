@@ -54,21 +54,30 @@ std::vector<SliceAxis> slice_axes(const OperatorCall& call) {
   return result;
 }
 
-namespace {
-
-// Calls visit(flat output index, multi index) for every element of a shape.
-template <class Visit>
-void for_each_index(const Shape& shape, Visit visit) {
-  Shape index(shape.size(), 0);
-  const std::int64_t count = element_count(shape);
-  for (std::int64_t flat = 0; flat < count; ++flat) {
-    visit(static_cast<std::size_t>(flat), index);
-    for (std::size_t axis = shape.size(); axis-- > 0;) {
-      if (++index[axis] < shape[axis]) break;
-      index[axis] = 0;
+std::vector<std::int64_t> split_sizes(const OperatorCall& call, std::int64_t extent) {
+  std::vector<std::int64_t> sizes =
+      call.has_input(1) ? call.constant_integers(1) : call.integers("split", {});
+  if (sizes.empty()) {
+    // Equal parts; the last one is smaller where they do not divide (opset 18).
+    const auto parts = static_cast<std::int64_t>(call.node().outputs.size());
+    const std::int64_t size = (extent + parts - 1) / parts;
+    for (std::int64_t i = 0; i < parts; ++i) {
+      sizes.push_back(std::max<std::int64_t>(0, std::min(size, extent - i * size)));
     }
   }
+  std::int64_t sum = 0;
+  for (const std::int64_t size : sizes) {
+    if (size < 0 || __builtin_add_overflow(sum, size, &sum)) {
+      call.fail("parts of impossible size", "Export the model again");
+    }
+  }
+  if (sum != extent || sizes.size() < call.node().outputs.size()) {
+    call.fail(fmt::format("parts that sum to {} of an axis of {}", sum, extent), "Export again");
+  }
+  return sizes;
 }
+
+namespace {
 
 void copy_values(const OperatorCall&, const InputTensors& in, std::vector<DoubleTensor>& out) {
   out[0].values = in[0]->values;
@@ -225,29 +234,6 @@ void evaluate_concat(const OperatorCall& call, const InputTensors& in,
     });
     start += part->shape[axis];
   }
-}
-
-std::vector<std::int64_t> split_sizes(const OperatorCall& call, std::int64_t extent) {
-  std::vector<std::int64_t> sizes =
-      call.has_input(1) ? call.constant_integers(1) : call.integers("split", {});
-  if (sizes.empty()) {
-    // Equal parts; the last one is smaller where they do not divide (opset 18).
-    const auto parts = static_cast<std::int64_t>(call.node().outputs.size());
-    const std::int64_t size = (extent + parts - 1) / parts;
-    for (std::int64_t i = 0; i < parts; ++i) {
-      sizes.push_back(std::max<std::int64_t>(0, std::min(size, extent - i * size)));
-    }
-  }
-  std::int64_t sum = 0;
-  for (const std::int64_t size : sizes) {
-    if (size < 0 || __builtin_add_overflow(sum, size, &sum)) {
-      call.fail("parts of impossible size", "Export the model again");
-    }
-  }
-  if (sum != extent || sizes.size() < call.node().outputs.size()) {
-    call.fail(fmt::format("parts that sum to {} of an axis of {}", sum, extent), "Export again");
-  }
-  return sizes;
 }
 
 std::vector<ValueInfo> infer_split(const OperatorCall& call) {

@@ -1,6 +1,7 @@
 // Operators that are matrix products: what runs on optical tiles.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "network/operators.hpp"
@@ -68,6 +69,63 @@ void evaluate_conv(const OperatorCall& call, const InputTensors& in,
             }
           }
           out[0].values[flat++] = sum;
+        }
+      }
+    }
+  }
+}
+
+std::vector<ValueInfo> infer_conv_transpose(const OperatorCall& call) {
+  call.require_reals();
+  const WindowGeometry geometry = transposed_geometry(call);
+  const Shape& weights = call.shape(1);
+  const std::int64_t groups = call.integer("group", 1);
+  const std::int64_t channels = weights[1] * groups;
+  if (call.has_input(2) && element_count(call.shape(2)) != channels) {
+    call.fail(fmt::format("{} biases for {} outputs", element_count(call.shape(2)), channels),
+              "The file is inconsistent; export it again");
+  }
+  Shape shape{call.shape(0)[0], channels};
+  if (call.rank(0) == 4) shape.push_back(geometry.output[0]);
+  shape.push_back(geometry.output[1]);
+  return {{ElementType::real, shape}};
+}
+
+void evaluate_conv_transpose(const OperatorCall& call, const InputTensors& in,
+                             std::vector<DoubleTensor>& out) {
+  const WindowGeometry g = transposed_geometry(call);
+  const std::int64_t groups = call.integer("group", 1);
+  const std::int64_t batch = in[0]->shape[0];
+  const std::int64_t depth = g.channels / groups;
+  const std::int64_t per_group = in[1]->shape[1];
+  const std::int64_t outputs = per_group * groups;
+  for (std::size_t i = 0; i < out[0].values.size(); ++i) {
+    const auto channel = static_cast<std::int64_t>(i) / g.positions() % outputs;
+    out[0].values[i] = call.has_input(2) ? in[2]->values[static_cast<std::size_t>(channel)] : 0.0;
+  }
+  // Every input pixel is spread over the outputs that it reaches.
+  for (std::int64_t n = 0; n < batch; ++n) {
+    for (std::int64_t c = 0; c < g.channels; ++c) {
+      for (std::int64_t iy = 0; iy < g.input[0]; ++iy) {
+        for (std::int64_t ix = 0; ix < g.input[1]; ++ix) {
+          const double x = in[0]->values[static_cast<std::size_t>(
+              ((n * g.channels + c) * g.input[0] + iy) * g.input[1] + ix)];
+          for (std::int64_t m = 0; m < per_group; ++m) {
+            for (std::int64_t ky = 0; ky < g.kernel[0]; ++ky) {
+              const std::int64_t oy = iy * g.stride[0] + ky * g.dilation[0] - g.pad_begin[0];
+              if (oy < 0 || oy >= g.output[0]) continue;
+              for (std::int64_t kx = 0; kx < g.kernel[1]; ++kx) {
+                const std::int64_t ox = ix * g.stride[1] + kx * g.dilation[1] - g.pad_begin[1];
+                if (ox < 0 || ox >= g.output[1]) continue;
+                const std::int64_t o = c / depth * per_group + m;
+                const auto target = static_cast<std::size_t>(
+                    ((n * outputs + o) * g.output[0] + oy) * g.output[1] + ox);
+                const auto weight = static_cast<std::size_t>(
+                    ((c * per_group + m) * g.kernel[0] + ky) * g.kernel[1] + kx);
+                out[0].values[target] += x * in[1]->values[weight];
+              }
+            }
+          }
         }
       }
     }
@@ -206,11 +264,92 @@ void evaluate_matmul(const OperatorCall& call, const InputTensors& in,
 
 const std::array operators{
     Operator{"Conv", 2, 3, infer_conv, evaluate_conv},
+    Operator{"ConvTranspose", 2, 3, infer_conv_transpose, evaluate_conv_transpose},
     Operator{"Gemm", 2, 3, infer_gemm, evaluate_gemm},
     Operator{"MatMul", 2, 2, infer_matmul, evaluate_matmul},
 };
 
 }  // namespace
+
+WindowGeometry transposed_geometry(const OperatorCall& call) {
+  const Shape& input = call.shape(0);
+  const Shape& weights = call.shape(1);
+  const std::size_t axes = input.size() < 2 ? 0 : input.size() - 2;
+  if (axes < 1 || axes > 2 || weights.size() != input.size()) {
+    call.fail(fmt::format("an input of shape {} and weights of {} (one- and two-dimensional "
+                          "windows are supported)",
+                          to_string(input), to_string(weights)),
+              "Rewrite the model");
+  }
+  const std::int64_t groups = call.integer("group", 1);
+  if (groups < 1 || input[1] % groups != 0 || weights[0] != input[1] || weights[1] < 1) {
+    call.fail(fmt::format("{} input channels, {} groups and weights of shape {} do not fit",
+                          input[1], groups, to_string(weights)),
+              "Check the input's shape against the model");
+  }
+  const auto strides = call.integers("strides", std::vector<std::int64_t>(axes, 1));
+  const auto dilations = call.integers("dilations", std::vector<std::int64_t>(axes, 1));
+  const auto pads = call.integers("pads", std::vector<std::int64_t>(2 * axes, 0));
+  const auto extra = call.integers("output_padding", std::vector<std::int64_t>(axes, 0));
+  const auto wanted = call.integers("output_shape", {});
+  const std::string auto_pad = call.text("auto_pad", "NOTSET");
+  if (strides.size() != axes || dilations.size() != axes || pads.size() != 2 * axes ||
+      extra.size() != axes || (!wanted.empty() && wanted.size() < axes)) {
+    call.fail("strides, dilations, pads or output shape do not match the kernel's axes",
+              "The file is inconsistent; export it again");
+  }
+  if (auto_pad != "NOTSET" && auto_pad != "VALID" && auto_pad != "SAME_UPPER" &&
+      auto_pad != "SAME_LOWER") {
+    call.fail(fmt::format("auto_pad '{}' is unknown", auto_pad), "Export the model again");
+  }
+  WindowGeometry geometry;
+  geometry.channels = input[1];
+  for (std::size_t i = 0; i < axes; ++i) {
+    const std::size_t axis = i + 2 - axes;
+    constexpr std::int64_t largest = 1 << 12;
+    const std::int64_t kernel = weights[2 + i];
+    for (const std::int64_t value : {kernel, strides[i], dilations[i]}) {
+      if (value >= 1 && value <= largest) continue;
+      call.fail(fmt::format("kernel {}, stride {}, dilation {} (each must be 1 to {})", kernel,
+                            strides[i], dilations[i], largest),
+                "Export the model again");
+    }
+    if (extra[i] < 0 || extra[i] > largest || pads[i] < 0 || pads[axes + i] < 0 ||
+        std::max(pads[i], pads[axes + i]) > largest || input[2 + i] < 1 ||
+        input[2 + i] > (std::int64_t{1} << 20)) {
+      call.fail(fmt::format("padding {} and {}, output padding {}, axis of {}", pads[i],
+                            pads[axes + i], extra[i], input[2 + i]),
+                "Export the model again");
+    }
+    const std::int64_t whole =
+        strides[i] * (input[2 + i] - 1) + extra[i] + (kernel - 1) * dilations[i] + 1;
+    std::int64_t begin = pads[i];
+    std::int64_t end = pads[axes + i];
+    std::int64_t out = whole - begin - end;
+    const bool same = auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER";
+    if (!wanted.empty() || same) {
+      out = wanted.empty() ? input[2 + i] * strides[i] : wanted[wanted.size() - axes + i];
+      const std::int64_t total = std::max<std::int64_t>(0, whole - out);
+      begin = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
+      end = total - begin;
+    } else if (auto_pad == "VALID") {
+      begin = end = 0;
+      out = whole;
+    }
+    if (out < 1 || out > whole + largest) {
+      call.fail(fmt::format("an output axis of {} from an input of {}", out, input[2 + i]),
+                "Check the input's shape against the model");
+    }
+    geometry.input[axis] = input[2 + i];
+    geometry.kernel[axis] = kernel;
+    geometry.stride[axis] = strides[i];
+    geometry.dilation[axis] = dilations[i];
+    geometry.pad_begin[axis] = begin;
+    geometry.pad_end[axis] = end;
+    geometry.output[axis] = out;
+  }
+  return geometry;
+}
 
 std::span<const Operator> product_operators() {
   return operators;

@@ -71,6 +71,12 @@ void reduce(const OperatorCall& call, const InputTensors& in, std::vector<Double
   for (double& value : out[0].values) value = finish(value, static_cast<double>(count));
 }
 
+// log(exp(a) + exp(b)) without overflow.
+double add_in_logarithms(double a, double b) {
+  const double larger = std::max(a, b);
+  return std::isinf(larger) ? larger : larger + std::log1p(std::exp(-std::abs(a - b)));
+}
+
 #define ATTOJOULE_REDUCE(NAME, START, COMBINE, FINISH)                                         \
   Operator {                                                                                   \
     NAME, 1, 2, infer_reduce,                                                                  \
@@ -311,6 +317,8 @@ const std::array operators{
     ATTOJOULE_REDUCE("ReduceMean", 0.0, a + x, a / n),
     ATTOJOULE_REDUCE("ReduceSum", 0.0, a + x, a),
     ATTOJOULE_REDUCE("ReduceSumSquare", 0.0, a + x * x, a),
+    ATTOJOULE_REDUCE("ReduceLogSum", 0.0, a + x, std::log(a)),
+    ATTOJOULE_REDUCE("ReduceLogSumExp", -infinity, add_in_logarithms(a, x), a),
     ATTOJOULE_REDUCE("ReduceMax", -infinity, std::max(a, x), a),
     ATTOJOULE_REDUCE("ReduceMin", infinity, std::min(a, x), a),
     ATTOJOULE_REDUCE("ReduceProd", 1.0, a* x, a),

@@ -27,6 +27,10 @@ struct Tensor {
   Shape shape;
   std::vector<float> reals;            // type real
   std::vector<std::int64_t> integers;  // type integer or boolean (0 or 1)
+  // How the file stores the integers: the zero point of a quantiser says by its type what the
+  // codes are. Lost by what is computed from them.
+  int stored_bits = 64;
+  bool stored_signed = true;
 
   std::int64_t size() const {
     return static_cast<std::int64_t>(type == ElementType::real ? reals.size() : integers.size());

@@ -106,7 +106,8 @@ class PlainNetwork {
                             const std::vector<network::DoubleTensor>& outputs, std::size_t which) {
     const network::DoubleTensor& y = outputs[which];
     // Sums of products: bilinear in the first two inputs, linear in the bias.
-    if (node.op == "Conv" || node.op == "Gemm" || node.op == "MatMul") {
+    if (node.op == "Conv" || node.op == "Gemm" || node.op == "MatMul" || node.op == "Einsum" ||
+        node.op == "ConvTranspose") {
       const auto depth = static_cast<double>(product_depth(node));
       network::Node positive = node;
       for (const char* name : {"alpha", "beta"}) {
@@ -230,6 +231,11 @@ class PlainNetwork {
 
   std::int64_t product_depth(const network::Node& node) const {
     const auto& weights = graph_.value(node.inputs[1]).shape;
+    if (node.op == "Einsum" || node.op == "ConvTranspose") {
+      // At most: every element of the smaller operand.
+      return std::min(network::element_count(weights),
+                      network::element_count(graph_.value(node.inputs[0]).shape));
+    }
     if (node.op == "Conv") {
       std::int64_t depth = 1;
       for (std::size_t i = 1; i < weights.size(); ++i) depth *= weights[i];
