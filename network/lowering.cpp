@@ -58,6 +58,7 @@ class Lowering {
   Lowering(Graph graph, const ProgramOptions& options, Program::State& state)
       : options_(options), state_(state) {
     graph_ = &graph;
+    state_.gradients = options.gradients;
     run();
   }
 
@@ -105,6 +106,10 @@ class Lowering {
     const View result = dense(graph_->outputs[0], false);
     state_.output = result;
     state_.buffers[static_cast<std::size_t>(result.place.buffer)].last = forever;
+    if (options_.gradients) {
+      // A backward pass reads what this pass left behind: nothing is written over.
+      for (BufferLife& life : state_.buffers) life.last = forever;
+    }
     state_.memory = plan_memory(state_.buffers);
     if (state_.memory.total > largest_arena) {
       throw DataError(
@@ -264,7 +269,7 @@ class Lowering {
   bool runs_in_integers(const MatrixProduct& product) const {
     const auto& quantisation = options_.quantisation;
     return quantises_weights() && quantises_inputs() && quantisation.integer_arithmetic &&
-           !options_.keep_weights && quantisation.weight_bits <= 8 &&
+           !options_.keep_weights && !options_.gradients && quantisation.weight_bits <= 8 &&
            quantisation.activation_bits <= 8 && product.dot_length <= longest_integer_product &&
            has_exact_byte_products();
   }
@@ -502,6 +507,10 @@ class Lowering {
     epilogue.residual = true;
     const View own = view(fusion.residual);
     const View residual = dense(own, channels_last);
+    if (options_.gradients) {
+      epilogue.summand = residual.place;
+      return fresh_view(shape, channels_last);
+    }
     const bool copied = residual.place.buffer != own.place.buffer;
     const bool reusable = residual.place.buffer >= 0 && residual.place.offset == 0 &&
                           residual.place.buffer != input.buffer &&
@@ -583,13 +592,13 @@ class Lowering {
   // call; integer products have one for both uses.
   template <class MakeCall>
   void finish_static(ProductStep::Layout& layout, const Epilogue& epilogue, MakeCall make_call) {
-    const PrimitiveCall* clean = layout.integer ? nullptr : make_call(true);
+    const PrimitiveCall* clean = layout.integer || options_.gradients ? nullptr : make_call(true);
     const PrimitiveCall* raw = make_call(false);
     if (clean != nullptr) use_arguments(*clean);
     use_arguments(*raw);
     add_step(std::make_unique<ProductStep>(layout, epilogue, clean, raw),
-             {layout.input, layout.raw, layout.output, layout.map, layout.scratch, layout.norms,
-              layout.channel_norms, layout.codes, layout.squares, layout.square_map,
+             {layout.input, layout.raw, layout.output, epilogue.summand, layout.map, layout.scratch,
+              layout.norms, layout.channel_norms, layout.codes, layout.squares, layout.square_map,
               layout.channel_squares});
   }
 
@@ -679,7 +688,8 @@ class Lowering {
     layout.window = g;
     layout.windowed = g.kernel[0] * g.kernel[1] > 1 || g.stride[0] * g.stride[1] > 1 ||
                       g.positions() != g.input[0] * g.input[1];
-    layout.raw = epilogue.residual ? new_buffer(element_count(out_shape)) : output.place;
+    layout.raw = epilogue.residual || options_.gradients ? new_buffer(element_count(out_shape))
+                                                         : output.place;
     add_norm_buffers(layout);
     keep_weights(id, *weights.values,
                  conv_weights(groups, channels, depth, g, memory::data_type::f32), channels,
@@ -813,7 +823,8 @@ class Lowering {
       rows_as_image.input = {1, rows};
       make_integer(layout, input, rows_as_image, weights.quantised);
     }
-    layout.raw = epilogue.residual ? new_buffer(element_count(out_shape)) : output.place;
+    layout.raw = epilogue.residual || options_.gradients ? new_buffer(element_count(out_shape))
+                                                         : output.place;
     add_norm_buffers(layout);
 
     const auto src_type = integer ? memory::data_type::u8 : memory::data_type::f32;
@@ -932,12 +943,14 @@ class Lowering {
     const memory::desc dst({batch, rows, columns}, f32, memory::format_tag::abc);
     const dnnl::matmul::primitive_desc pd(dnnl::matmul::desc(src, weights, dst), attributes(),
                                           state_.engine);
+    const Place raw = options_.gradients ? new_buffer(batch * rows * columns) : output.place;
     PrimitiveCall* primitive = add_call(dnnl::matmul(pd),
                                         {{DNNL_ARG_SRC, src, x.place},
                                          {DNNL_ARG_WEIGHTS, weights, w.place},
-                                         {DNNL_ARG_DST, dst, output.place}},
+                                         {DNNL_ARG_DST, dst, raw}},
                                         pd.scratchpad_desc());
     DynamicProductStep::Layout layout;
+    layout.raw = raw;
     layout.product = product_index_.at(node_index);
     layout.batch = batch;
     layout.rows = rows;
@@ -955,8 +968,9 @@ class Lowering {
     layout.gain = new_buffer(columns);
     use_arguments(*primitive);
     add_step(std::make_unique<DynamicProductStep>(layout, primitive),
-             {layout.x.place, layout.w.place, layout.output, layout.row_norms, layout.column_norms,
-              layout.offset, layout.slope, layout.signal, layout.light, layout.gain});
+             {layout.x.place, layout.w.place, layout.raw, layout.output, layout.row_norms,
+              layout.column_norms, layout.offset, layout.slope, layout.signal, layout.light,
+              layout.gain});
     define(node.outputs[0], output);
   }
 
@@ -1066,7 +1080,7 @@ class Lowering {
         input.place.buffer >= 0 && input.place.offset == 0 &&
         state_.buffers[static_cast<std::size_t>(input.place.buffer)].bytes ==
             static_cast<std::size_t>(std::max<std::int64_t>(count, 1)) * sizeof(float);
-    if (whole && is_last_reader(input)) return input;
+    if (whole && is_last_reader(input) && !options_.gradients) return input;
     View output{new_buffer(count), shape, input.strides};
     return output;
   }
@@ -1087,19 +1101,32 @@ class Lowering {
           dnnl::eltwise_forward::desc(dnnl::prop_kind::forward_inference, eltwise->algorithm, flat,
                                       eltwise->alpha, eltwise->beta),
           attributes(), state_.engine);
+      PrimitiveMeaning meaning = meaning_of(node, input, output);
+      meaning.eltwise = eltwise->algorithm;
+      meaning.alpha = eltwise->alpha;
+      meaning.beta = eltwise->beta;
       add_primitive(dnnl::eltwise_forward(pd),
                     {{DNNL_ARG_SRC, flat, input.place}, {DNNL_ARG_DST, flat, output.place}},
-                    pd.scratchpad_desc());
+                    pd.scratchpad_desc(), std::move(meaning));
     }
     define(node.outputs[0], output);
     return true;
   }
 
   void add_primitive(dnnl::primitive primitive, std::vector<PrimitiveCall::Argument> arguments,
-                     const memory::desc& scratchpad) {
+                     const memory::desc& scratchpad, PrimitiveMeaning meaning) {
     const PrimitiveCall* call = add_call(std::move(primitive), std::move(arguments), scratchpad);
     use_arguments(*call);
-    state_.steps.push_back(std::make_unique<PrimitiveStep>(call));
+    state_.steps.push_back(
+        std::make_unique<PrimitiveStep>(call, plain_graph(), std::move(meaning)));
+  }
+
+  static PrimitiveMeaning meaning_of(const Node& node, const View& input, const View& output) {
+    PrimitiveMeaning meaning;
+    meaning.node = node;
+    meaning.input = input;
+    meaning.output = output;
+    return meaning;
   }
 
   bool lower_binary(const Node& node) {
@@ -1186,7 +1213,7 @@ class Lowering {
         attributes(), state_.engine);
     add_primitive(dnnl::pooling_forward(pd),
                   {{DNNL_ARG_SRC, src, input.place}, {DNNL_ARG_DST, dst, output.place}},
-                  pd.scratchpad_desc());
+                  pd.scratchpad_desc(), meaning_of(node, input, output));
     define(node.outputs[0], output);
     return true;
   }
@@ -1215,7 +1242,7 @@ class Lowering {
             state_.engine);
         add_primitive(dnnl::softmax_forward(pd),
                       {{DNNL_ARG_SRC, flat, input.place}, {DNNL_ARG_DST, flat, output.place}},
-                      pd.scratchpad_desc());
+                      pd.scratchpad_desc(), meaning_of(node, input, output));
       } else {
         using Flags = dnnl::normalization_flags;
         const dnnl::layer_normalization_forward::primitive_desc pd(
@@ -1229,12 +1256,16 @@ class Lowering {
             call.has_input(2)
                 ? view(node.inputs[2]).place
                 : constant_place(std::vector<float>(static_cast<std::size_t>(extent), 0.0f));
+        PrimitiveMeaning meaning = meaning_of(node, input, output);
+        for (std::size_t i = 1; i < node.inputs.size(); ++i) {
+          meaning.others.push_back(call.has_input(i) ? view(node.inputs[i]) : View{});
+        }
         add_primitive(dnnl::layer_normalization_forward(pd),
                       {{DNNL_ARG_SRC, flat, input.place},
                        {DNNL_ARG_SCALE, vector, scale.place},
                        {DNNL_ARG_SHIFT, vector, shift},
                        {DNNL_ARG_DST, flat, output.place}},
-                      pd.scratchpad_desc());
+                      pd.scratchpad_desc(), std::move(meaning));
       }
       define(node.outputs[0], output);
       return true;

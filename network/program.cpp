@@ -32,15 +32,6 @@ const char* to_string(ProductKind kind) {
 
 namespace {
 
-struct FreeAligned {
-  void operator()(std::byte* block) const { ::operator delete[](block, std::align_val_t{64}); }
-};
-using AlignedBlock = std::unique_ptr<std::byte[], FreeAligned>;
-
-AlignedBlock allocate_aligned(std::size_t bytes) {
-  return AlignedBlock(static_cast<std::byte*>(::operator new[](bytes, std::align_val_t{64})));
-}
-
 // Counts of the two diodes: what every channel's outputs have in common.
 void compile_diodes(const ProductNoise& noise, const MatrixProduct& product,
                     CompiledNoise& result) {
@@ -73,12 +64,9 @@ void compile_diodes(const ProductNoise& noise, const MatrixProduct& product,
 
 }  // namespace
 
-struct Program::Lane::State {
-  AlignedBlock arena;
-  dnnl::stream stream;
-  std::vector<std::unordered_map<int, dnnl::memory>> arguments;
-  std::vector<std::span<float>> inputs;
-};
+AlignedBlock allocate_aligned(std::size_t bytes) {
+  return AlignedBlock(static_cast<std::byte*>(::operator new[](bytes, std::align_val_t{64})));
+}
 
 Program::Lane::Lane(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Program::Lane::~Lane() = default;
@@ -264,15 +252,15 @@ void Program::set_noise(std::vector<ProductNoise> noise) {
   state_->noise = std::move(compiled);
 }
 
-void Program::perturb_weights(std::uint64_t seed) {
+void draw_weight_noise(Program::State& state, std::uint64_t seed, bool apply) {
   const SingleThread single;
-  dnnl::stream stream(state_->engine);
+  dnnl::stream stream(state.engine);
   std::vector<float> perturbed;
   std::vector<float> normal;
-  for (std::size_t i = 0; i < state_->weights.size(); ++i) {
+  for (std::size_t i = 0; i < state.weights.size(); ++i) {
     static const std::vector<photonics::NoiseModel> digital;
-    const auto& models = i < state_->models.size() ? state_->models[i].models : digital;
-    auto& held = state_->weights[i];
+    const auto& models = i < state.models.size() ? state.models[i].models : digital;
+    auto& held = state.weights[i];
     const bool asked = std::any_of(models.begin(), models.end(),
                                    [](const auto& model) { return model.weight_noise > 0; });
     if (!asked && !held.perturbed) continue;
@@ -280,7 +268,7 @@ void Program::perturb_weights(std::uint64_t seed) {
       throw RunError(
           fmt::format("{}: weight noise on a product whose weights were not kept. Build "
                       "the program with keep_weights.",
-                      products()[i].name));
+                      state.products[i].name));
     }
     perturbed = held.original;
     normal.resize(perturbed.size());
@@ -296,13 +284,27 @@ void Program::perturb_weights(std::uint64_t seed) {
         perturbed[at] += sigma * normal[at];
       }
     }
-    dnnl::memory source(held.plain, state_->engine, perturbed.data());
-    for (dnnl::memory& target : held.targets) {
+    const auto spread = [&](const dnnl::memory::desc& layout, dnnl::memory& target) {
+      dnnl::memory source(layout, state.engine, perturbed.data());
       dnnl::reorder(source, target).execute(stream, source, target);
+      stream.wait();
+    };
+    if (held.noise) {
+      std::vector<float> whole = perturbed;
+      for (std::size_t k = 0; k < whole.size(); ++k) perturbed[k] -= held.original[k];
+      spread(held.plain, held.noise);
+      perturbed = apply ? std::move(whole) : held.original;
     }
-    stream.wait();
-    held.perturbed = asked;
+    for (dnnl::memory& target : held.targets) spread(held.plain, target);
+    for (dnnl::memory& target : held.swapped_targets) {
+      spread(held.plain.permute_axes({1, 0}), target);
+    }
+    held.perturbed = asked && apply;
   }
+}
+
+void Program::perturb_weights(std::uint64_t seed) {
+  draw_weight_noise(*state_, seed, true);
 }
 
 }  // namespace attojoule::network

@@ -83,6 +83,9 @@ struct QuantisationOptions {
 
 struct ProgramOptions {
   bool keep_weights = false;  // needed by Program::perturb_weights; rules integer products out
+  // Keep every activation of a pass in the lane, as network/energy_gradient.hpp needs; rules
+  // integer products out. Clean and noisy outputs stay the same to rounding.
+  bool gradients = false;
   QuantisationOptions quantisation;
 };
 
@@ -122,9 +125,11 @@ class Program {
     // Where the sample's inputs go (row-major as in the graph), one span per graph input.
     std::span<float> input(std::size_t index);
 
+    struct State;  // network/steps.hpp
+
    private:
     friend class Program;
-    struct State;
+    friend struct ProgramAccess;
     explicit Lane(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
   };
@@ -138,6 +143,7 @@ class Program {
   struct State;  // network/steps.hpp
 
  private:
+  friend struct ProgramAccess;
   std::unique_ptr<State> state_;
 };
 

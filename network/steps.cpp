@@ -269,7 +269,7 @@ void ProductStep::run(StepRun& run) const {
   const bool noisy = run.settings.noisy && has_noise;
   const bool statistics = run.settings.statistics && !run.records.empty();
   ProductRecord* record = run.records.empty() ? nullptr : &run.records[l.product];
-  if (!noisy && !statistics && !l.integer) {
+  if (!noisy && !statistics && clean_ != nullptr) {
     clean_->run(run);
     return;
   }
@@ -293,6 +293,7 @@ void ProductStep::run(StepRun& run) const {
   pass.output = run.at(l.output);
   if (epilogue_.bias.exists()) pass.bias = run.read(epilogue_.bias);
   if (epilogue_.residual) pass.residual = pass.output;
+  if (epilogue_.summand.exists()) pass.residual = run.read(epilogue_.summand);
   pass.low = epilogue_.low;
   pass.high = epilogue_.high;
   if (l.integer) {
@@ -303,7 +304,7 @@ void ProductStep::run(StepRun& run) const {
     pass.norms = reduce_codes(run, !counting, pass);
   } else {
     pass.accumulator = run.at(l.raw);
-    pass.norms = reduce_inputs(run, !counting);
+    if (has_noise || statistics) pass.norms = reduce_inputs(run, !counting);
   }
   if (record != nullptr && has_noise) {
     record->photons = noise->fixed_photons;
@@ -335,7 +336,7 @@ void ProductStep::run(StepRun& run) const {
         : record_outputs(whole, *record, true);
   }
   if (!noisy) {
-    l.integer ? apply_epilogue(pass) : clean_->run(run);
+    clean_ == nullptr ? apply_epilogue(pass) : clean_->run(run);
   } else if (counting) {
     const CountedLight light =
         apply_photon_counting(pass, noise->photons.data(), noise->weight_low, noise->weight_span);
@@ -358,6 +359,10 @@ void DynamicProductStep::run(StepRun& run) const {
   const bool diodes = has_noise && noise->kind == NoiseKind::photoelectron_counting;
   const bool noisy = run.settings.noisy && has_noise;
   const bool statistics = run.settings.statistics && !run.records.empty();
+  const bool apart = l.raw.buffer != l.output.buffer;
+  if (apart && !noisy) {
+    std::copy_n(run.at(l.raw), l.batch * l.rows * l.columns, run.at(l.output));
+  }
   if (!noisy && !statistics) return;
   ProductRecord* record = run.records.empty() ? nullptr : &run.records[l.product];
   const float* x = run.read(l.x.place);
@@ -409,7 +414,8 @@ void DynamicProductStep::run(StepRun& run) const {
     NoisePass pass;
     pass.positions = l.rows;
     pass.channels = l.columns;
-    pass.accumulator = pass.output = run.at(l.output) + b * l.rows * l.columns;
+    pass.accumulator = run.at(l.raw) + b * l.rows * l.columns;
+    pass.output = run.at(l.output) + b * l.rows * l.columns;
     pass.norms = row_norms;
     pass.variance_offset = offset;
     pass.variance_slope = slope;

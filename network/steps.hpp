@@ -3,7 +3,9 @@
 
 #include <array>
 #include <cmath>
+#include <limits>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -99,10 +101,17 @@ struct StepRun {
   }
 };
 
+class BackwardBuilder;  // network/backward.hpp
+
 class Step {
  public:
   virtual ~Step() = default;
   virtual void run(StepRun& run) const = 0;
+  // Adds the steps that carry the gradient from this step's outputs to its inputs. Called in the
+  // reverse order of the program, in programs of ProgramOptions::gradients only.
+  virtual void differentiate(BackwardBuilder& builder) const = 0;
+  // Of the values that the step computes: whether they depend on a product that can be noisy.
+  virtual void mark_active(BackwardBuilder& builder) const = 0;
 };
 
 // A oneDNN primitive and what it works on; every lane holds the memory objects of its own.
@@ -120,19 +129,37 @@ struct PrimitiveCall {
   void run(StepRun& run) const { primitive.execute(run.stream, run.arguments[slot]); }
 };
 
+// What a primitive computes, for its derivative: an activation of each element, or an operator
+// whose adjoint is that of its plain definition.
+struct PrimitiveMeaning {
+  Node node;
+  View input, output;
+  std::optional<dnnl::algorithm> eltwise;
+  float alpha = 0, beta = 0;
+  std::vector<View> others;  // constant inputs of the node after the first
+};
+
 class PrimitiveStep : public Step {
  public:
-  explicit PrimitiveStep(const PrimitiveCall* call) : call_(call) {}
+  PrimitiveStep(const PrimitiveCall* call, std::shared_ptr<const Graph> graph,
+                PrimitiveMeaning meaning)
+      : call_(call), graph_(std::move(graph)), meaning_(std::move(meaning)) {}
   void run(StepRun& run) const override { call_->run(run); }
+  void differentiate(BackwardBuilder& builder) const override;
+  void mark_active(BackwardBuilder& builder) const override;
 
  private:
   const PrimitiveCall* call_;
+  std::shared_ptr<const Graph> graph_;
+  PrimitiveMeaning meaning_;
 };
 
 class CopyStep : public Step {
  public:
   CopyStep(View from, View to) : from_(std::move(from)), to_(std::move(to)) {}
   void run(StepRun& run) const override;
+  void differentiate(BackwardBuilder& builder) const override;
+  void mark_active(BackwardBuilder& builder) const override;
 
  private:
   View from_, to_;
@@ -142,6 +169,8 @@ class FillStep : public Step {
  public:
   FillStep(Place to, std::int64_t count, float value) : to_(to), count_(count), value_(value) {}
   void run(StepRun& run) const override;
+  void differentiate(BackwardBuilder& builder) const override;
+  void mark_active(BackwardBuilder& builder) const override;
 
  private:
   Place to_;
@@ -154,6 +183,8 @@ class BinaryStep : public Step {
   BinaryStep(BinaryOperation operation, View a, View b, View out)
       : operation_(operation), a_(std::move(a)), b_(std::move(b)), out_(std::move(out)) {}
   void run(StepRun& run) const override;
+  void differentiate(BackwardBuilder& builder) const override;
+  void mark_active(BackwardBuilder& builder) const override;
 
  private:
   BinaryOperation operation_;
@@ -165,6 +196,8 @@ class ErfStep : public Step {
  public:
   ErfStep(Place from, Place to, std::int64_t count) : from_(from), to_(to), count_(count) {}
   void run(StepRun& run) const override;
+  void differentiate(BackwardBuilder& builder) const override;
+  void mark_active(BackwardBuilder& builder) const override;
 
  private:
   Place from_, to_;
@@ -184,6 +217,8 @@ class GatherRowsStep : public Step {
         out_(out),
         what_(std::move(what)) {}
   void run(StepRun& run) const override;
+  void differentiate(BackwardBuilder& builder) const override;
+  void mark_active(BackwardBuilder& builder) const override;
 
  private:
   Place table_;
@@ -204,6 +239,8 @@ class PlainStep : public Step {
         inputs_(std::move(inputs)),
         outputs_(std::move(outputs)) {}
   void run(StepRun& run) const override;
+  void differentiate(BackwardBuilder& builder) const override;
+  void mark_active(BackwardBuilder& builder) const override;
 
  private:
   std::shared_ptr<const Graph> graph_;  // shapes, types and attributes; no weights
@@ -217,6 +254,8 @@ class FakeQuantiseStep : public Step {
   FakeQuantiseStep(const Quantiser& quantiser, Place from, Place to, std::int64_t count)
       : quantiser_(quantiser), from_(from), to_(to), count_(count) {}
   void run(StepRun& run) const override;
+  void differentiate(BackwardBuilder& builder) const override;
+  void mark_active(BackwardBuilder& builder) const override;
 
  private:
   Quantiser quantiser_;
@@ -231,6 +270,8 @@ class QuantiseStep : public Step {
                Place from, Place to)
       : quantiser_(quantiser), window_(window), batch_(batch), from_(from), to_(to) {}
   void run(StepRun& run) const override;
+  void differentiate(BackwardBuilder& builder) const override;
+  void mark_active(BackwardBuilder& builder) const override;
 
  private:
   Quantiser quantiser_;
@@ -243,6 +284,7 @@ class QuantiseStep : public Step {
 struct Epilogue {
   Place bias;             // of every channel, or none
   bool residual = false;  // the output's place holds a summand beforehand
+  Place summand;          // programs of gradients: where it lies instead
   float low = -std::numeric_limits<float>::infinity();
   float high = std::numeric_limits<float>::infinity();
 };
@@ -284,6 +326,8 @@ class ProductStep : public Step {
               const PrimitiveCall* raw)
       : layout_(std::move(layout)), epilogue_(epilogue), clean_(clean), raw_(raw) {}
   void run(StepRun& run) const override;
+  void differentiate(BackwardBuilder& builder) const override;
+  void mark_active(BackwardBuilder& builder) const override;
 
  private:
   // |x|^2 (or the sum of x) of every output position; the values that apply to single outputs.
@@ -292,8 +336,9 @@ class ProductStep : public Step {
   const float* reduce_codes(StepRun& run, bool squares, NoisePass& pass) const;
   Layout layout_;
   Epilogue epilogue_;
-  const PrimitiveCall* clean_;
+  const PrimitiveCall* clean_;  // nullptr: the raw primitive and the epilogue's sweep
   const PrimitiveCall* raw_;
+  friend class ProductBackward;
 };
 
 // A product of two computed operands, a stack of matrices: out[b] = x[b] w[b].
@@ -303,8 +348,9 @@ class DynamicProductStep : public Step {
     std::size_t product;
     std::int64_t batch = 1;
     std::int64_t rows = 0, depth = 0, columns = 0;
-    View x;  // batch x rows x depth, dense
-    View w;  // batch x depth x columns
+    View x;     // batch x rows x depth, dense
+    View w;     // batch x depth x columns
+    Place raw;  // accumulators; the output's place but in programs of gradients
     Place output;
     Place row_norms;
     Place column_norms;
@@ -313,11 +359,18 @@ class DynamicProductStep : public Step {
   DynamicProductStep(Layout layout, const PrimitiveCall* call)
       : layout_(std::move(layout)), call_(call) {}
   void run(StepRun& run) const override;
+  void differentiate(BackwardBuilder& builder) const override;
+  void mark_active(BackwardBuilder& builder) const override;
 
  private:
   Layout layout_;
   const PrimitiveCall* call_;
+  friend class DynamicProductBackward;
 };
+
+// Draws the weight noise of `seed` (Program::perturb_weights); `apply` = false puts it into
+// Weights::noise only and leaves the weights as the file has them.
+void draw_weight_noise(Program::State& state, std::uint64_t seed, bool apply);
 
 // Everything that a program consists of.
 struct Program::State {
@@ -345,8 +398,32 @@ struct Program::State {
     std::int64_t channels = 0;
     std::int64_t channel_stride = 0, depth_stride = 0;  // of `original`
     bool perturbed = false;                             // targets differ from `original`
+    // Programs of gradients: weights whose axes are swapped (backward products), and the noise that
+    // was added, as the raw primitive reads its weights.
+    std::vector<dnnl::memory> swapped_targets;
+    dnnl::memory noise;
   };
   std::vector<Weights> weights;
+  bool gradients = false;  // ProgramOptions::gradients
+};
+
+struct FreeAligned {
+  void operator()(std::byte* block) const { ::operator delete[](block, std::align_val_t{64}); }
+};
+using AlignedBlock = std::unique_ptr<std::byte[], FreeAligned>;
+AlignedBlock allocate_aligned(std::size_t bytes);
+
+struct Program::Lane::State {
+  AlignedBlock arena;
+  dnnl::stream stream;
+  std::vector<std::unordered_map<int, dnnl::memory>> arguments;
+  std::vector<std::span<float>> inputs;
+};
+
+// For the parts of network/ that work on a program from outside its class.
+struct ProgramAccess {
+  static Program::State& state(Program& program) { return *program.state_; }
+  static Program::Lane::State& state(Program::Lane& lane) { return *lane.state_; }
 };
 
 // Fills a state from a graph (network/lowering.cpp).

@@ -27,6 +27,7 @@ enum class NoiseDomain : std::uint8_t {
   laser,               // laser intensity and phase noise (waveform fidelity)
   lab,                 // synthetic lab measurements
   test,
+  learning,  // samples of a batch, labels drawn from a model
 };
 
 // seed: the user's; layer: index of the matrix product in the network, < 2^24; sample: index of the
