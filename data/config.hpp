@@ -31,6 +31,9 @@ enum class Dimension {
   ratio_db,                  // dB
   relative_intensity_noise,  // 1/Hz (accepts dBc/Hz)
   responsivity,              // A/W
+  slope_efficiency,          // W/A
+  voltage_noise_density,     // V/sqrt(Hz)
+  current_noise_density,     // A/sqrt(Hz)
   angle,                     // rad (accepts deg)
 };
 

@@ -67,6 +67,7 @@ void read_detector(const ConfigNode& node, double wavelength_m, photonics::Detec
   read(node, "dark_current", Dimension::current, detector.dark_current_a);
   read(node, "efficiency_imbalance", Dimension::none, detector.efficiency_imbalance);
   read(node, "coupler_transmission", Dimension::none, detector.coupler_transmission);
+  read(node, "saturation_current", Dimension::current, detector.saturation_current_a);
 }
 
 void read_receiver(const ConfigNode& node, photonics::Receiver& receiver) {
@@ -91,10 +92,35 @@ void read_receiver(const ConfigNode& node, photonics::Receiver& receiver) {
   read(node, "leak_time_constant", Dimension::time, receiver.leak_time_constant_s);
   read(node, "sample_noise_electrons", Dimension::none, receiver.sample_noise_electrons);
   read(node, "input_capacitance", Dimension::capacitance, receiver.input_capacitance_f);
+  read(node, "amplifier_voltage_noise", Dimension::voltage_noise_density,
+       receiver.amplifier_voltage_noise_v_per_rthz);
+  read(node, "amplifier_current_noise", Dimension::current_noise_density,
+       receiver.amplifier_current_noise_a_per_rthz);
+  read(node, "bandwidth", Dimension::frequency, receiver.bandwidth_hz);
   receiver.correlated_double_sampling =
       node.boolean_or("correlated_double_sampling", receiver.correlated_double_sampling);
   read(node, "signal_beam_share", Dimension::none, receiver.signal_beam_share);
   read(node, "energy_per_read", Dimension::energy, receiver.energy_per_read_j);
+}
+
+void read_laser(const ConfigNode& node, photonics::Laser& laser) {
+  read(node, "wavelength", Dimension::length, laser.wavelength_m);
+  read(node, "wall_plug_efficiency", Dimension::none, laser.wall_plug_efficiency);
+  read(node, "rin", Dimension::relative_intensity_noise, laser.rin_per_hz);
+  const std::string slots = node.text_or("rin_slots", laser.rin_common_to_slots ? "common" : "");
+  if (slots != "common" && slots != "independent") {
+    node.child("rin_slots")
+        .fail(fmt::format("laser.rin_slots '{}' is unknown", shown_text(slots)),
+              "Choose one of: common, independent");
+  }
+  laser.rin_common_to_slots = slots == "common";
+  read(node, "linewidth", Dimension::frequency, laser.linewidth_hz);
+  read(node, "maximum_power", Dimension::power, laser.maximum_power_w);
+  read(node, "slope_efficiency", Dimension::slope_efficiency, laser.slope_efficiency_w_per_a);
+  read(node, "threshold_current", Dimension::current, laser.threshold_current_a);
+  read(node, "junction_voltage", Dimension::voltage, laser.junction_voltage_v);
+  read(node, "series_resistance", Dimension::resistance, laser.series_resistance_ohm);
+  read(node, "cooling_per_heat", Dimension::none, laser.cooling_per_heat);
 }
 
 constexpr std::array<std::pair<const char*, photonics::Dataflow>, 2> dataflows{
@@ -144,13 +170,7 @@ Device read_device(const ConfigNode& root) {
   Device device;
   device.name = root.text_or("name", "unnamed");
   device.description = root.text_or("description", "");
-  section(root, "laser", [&](const ConfigNode& node) {
-    read(node, "wavelength", Dimension::length, device.laser.wavelength_m);
-    read(node, "wall_plug_efficiency", Dimension::none, device.laser.wall_plug_efficiency);
-    read(node, "rin", Dimension::relative_intensity_noise, device.laser.rin_per_hz);
-    read(node, "linewidth", Dimension::frequency, device.laser.linewidth_hz);
-    read(node, "maximum_power", Dimension::power, device.laser.maximum_power_w);
-  });
+  section(root, "laser", [&](const ConfigNode& node) { read_laser(node, device.laser); });
   section(root, "modulator", [&](const ConfigNode& node) {
     auto& modulator = device.modulator;
     read(node, "half_wave_voltage", Dimension::voltage, modulator.half_wave_voltage_v);
@@ -250,8 +270,18 @@ std::string device_to_yaml(const Device& device) {
   text("name", device.name);
   if (!device.description.empty()) text("description", device.description);
   set("laser.wavelength", device.laser.wavelength_m, Dimension::length);
-  set("laser.wall_plug_efficiency", device.laser.wall_plug_efficiency, Dimension::none);
+  if (device.laser.slope_efficiency_w_per_a > 0) {
+    const auto& laser = device.laser;
+    set("laser.slope_efficiency", laser.slope_efficiency_w_per_a, Dimension::slope_efficiency);
+    set("laser.threshold_current", laser.threshold_current_a, Dimension::current);
+    set("laser.junction_voltage", laser.junction_voltage_v, Dimension::voltage);
+    set("laser.series_resistance", laser.series_resistance_ohm, Dimension::resistance);
+    set("laser.cooling_per_heat", laser.cooling_per_heat, Dimension::none);
+  } else {
+    set("laser.wall_plug_efficiency", device.laser.wall_plug_efficiency, Dimension::none);
+  }
   set("laser.rin", device.laser.rin_per_hz, Dimension::relative_intensity_noise);
+  if (!device.laser.rin_common_to_slots) text("laser.rin_slots", "independent");
   if (device.laser.linewidth_hz > 0) {
     set("laser.linewidth", device.laser.linewidth_hz, Dimension::frequency);
   }
@@ -287,6 +317,9 @@ std::string device_to_yaml(const Device& device) {
   if (device.detector.coupler_transmission != 0.5) {
     set("detector.coupler_transmission", device.detector.coupler_transmission, Dimension::none);
   }
+  if (device.detector.saturation_current_a > 0) {
+    set("detector.saturation_current", device.detector.saturation_current_a, Dimension::current);
+  }
   const auto& receiver = device.receiver;
   text("receiver.kind", name_of(receiver.kind));
   set("receiver.integration_time", receiver.integration_time_s, Dimension::time);
@@ -307,6 +340,11 @@ std::string device_to_yaml(const Device& device) {
   set_if("receiver.leak_time_constant", receiver.leak_time_constant_s, Dimension::time);
   set_if("receiver.sample_noise_electrons", receiver.sample_noise_electrons, Dimension::none);
   set_if("receiver.input_capacitance", receiver.input_capacitance_f, Dimension::capacitance);
+  set_if("receiver.amplifier_voltage_noise", receiver.amplifier_voltage_noise_v_per_rthz,
+         Dimension::voltage_noise_density);
+  set_if("receiver.amplifier_current_noise", receiver.amplifier_current_noise_a_per_rthz,
+         Dimension::current_noise_density);
+  set_if("receiver.bandwidth", receiver.bandwidth_hz, Dimension::frequency);
   if (receiver.correlated_double_sampling) {
     root.set("receiver.correlated_double_sampling=true");
   }

@@ -49,6 +49,13 @@ constexpr std::array units = {
     Unit{"dBc/Hz", Dimension::relative_intensity_noise, false, 0, Scale::decibel_per_hertz},
     Unit{"dB/Hz", Dimension::relative_intensity_noise, false, 0, Scale::decibel_per_hertz},
     Unit{"A/W", Dimension::responsivity, true},
+    Unit{"W/A", Dimension::slope_efficiency, true},
+    Unit{"V/sqrt(Hz)", Dimension::voltage_noise_density, true},
+    Unit{"V/\u221AHz", Dimension::voltage_noise_density, true},  // root sign
+    Unit{"V/rtHz", Dimension::voltage_noise_density, true},
+    Unit{"A/sqrt(Hz)", Dimension::current_noise_density, true},
+    Unit{"A/\u221AHz", Dimension::current_noise_density, true},
+    Unit{"A/rtHz", Dimension::current_noise_density, true},
     Unit{"rad", Dimension::angle, true},
     Unit{"deg", Dimension::angle, false, 0, Scale::degree},
     Unit{"\u00B0", Dimension::angle, false, 0, Scale::degree},
@@ -89,6 +96,12 @@ constexpr std::array dimension_names = {
     DimensionName{Dimension::relative_intensity_noise, "a relative intensity noise", "dBc/Hz",
                   "dBc/Hz, 1/Hz"},
     DimensionName{Dimension::responsivity, "a responsivity", "A/W", "A/W with an SI prefix"},
+    DimensionName{Dimension::slope_efficiency, "a slope efficiency", "W/A",
+                  "W/A with an SI prefix"},
+    DimensionName{Dimension::voltage_noise_density, "a voltage noise density", "nV/sqrt(Hz)",
+                  "V/sqrt(Hz) with an SI prefix"},
+    DimensionName{Dimension::current_noise_density, "a current noise density", "pA/sqrt(Hz)",
+                  "A/sqrt(Hz) with an SI prefix"},
     DimensionName{Dimension::angle, "an angle", "rad", "rad with an SI prefix, deg"},
 };
 

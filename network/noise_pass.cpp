@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "photonics/random_simd.hpp"
+#include "photonics/skellam.hpp"
+#include "photonics/skellam_simd.hpp"
 
 // Not for every target again.
 #ifndef ATTOJOULE_NETWORK_FUSED_TABLES
@@ -353,6 +355,116 @@ void Roots(const float* values, std::int64_t count, float* roots) {
   for (; i < count; ++i) roots[i] = std::sqrt(values[i]);
 }
 
+// Errors of counted photoelectrons; s.tile holds normal numbers. `smallest` becomes the smallest
+// mean of both diodes together: below skellam_series_total the caller draws again.
+template <bool single_norm, class Tag>
+HWY_INLINE std::int64_t CountRun(Tag d, const NoisePass& pass, const DiodeCounts& counts,
+                                 const Stretch& s, float* errors, hn::Vec<Tag>& smallest,
+                                 std::int64_t i) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const std::int64_t base = s.position * pass.channels + s.first;
+  const auto set = [d](float value) { return hn::Set(d, value); };
+  const auto zero = hn::Zero(d);
+  const auto inverse_root = [&](hn::Vec<Tag> norm) {
+    const auto all = hn::MulAdd(norm, set(counts.norm_scale), set(counts.norm_offset));
+    return hn::IfThenElseZero(hn::Gt(all, zero), hn::Div(set(1), hn::Sqrt(all)));
+  };
+  const auto row_norm = set(single_norm ? pass.norms[s.position] : 0.0f);
+  const auto row_inverse = counts.normalised && single_norm ? inverse_root(row_norm) : set(1);
+  for (; i + lanes <= s.count; i += lanes) {
+    const auto y = hn::LoadU(d, s.y + i);
+    auto norm = row_norm;
+    auto inverse = row_inverse;
+    if constexpr (!single_norm) {
+      norm = hn::LoadU(d, pass.norms + base + i);
+      if (counts.normalised) inverse = inverse_root(norm);
+    }
+    const auto channel_light = hn::LoadU(d, counts.light + s.first + i);
+    const auto light = hn::MulAdd(set(counts.light_per_input_norm), norm, channel_light);
+    const auto gain = hn::Mul(hn::LoadU(d, counts.gain + s.first + i), inverse);
+    const auto product = hn::Mul(gain, y);
+    const auto signal = hn::Min(hn::Max(product, hn::Neg(light)), light);
+    const auto offset = hn::MulAdd(
+        set(counts.offset_per_input_norm), norm,
+        hn::MulAdd(set(counts.offset_per_light), channel_light, set(counts.offset_shift)));
+    const auto total =
+        hn::MulAdd(set(counts.imbalance), signal, hn::Add(light, set(2 * counts.dark)));
+    smallest = hn::Min(smallest, total);
+    const auto deviation = photonics::HWY_NAMESPACE::SkellamDeviation(
+        d, total, hn::Add(offset, signal), hn::LoadU(d, s.tile + i));
+    const auto error = hn::Div(hn::Add(deviation, hn::Sub(signal, product)), gain);
+    hn::StoreU(hn::IfThenElseZero(hn::Gt(gain, zero), error), d, errors + i);
+  }
+  return i;
+}
+
+// Returns the smallest mean of both diodes together.
+float CountErrors(const NoisePass& pass, const DiodeCounts& counts, std::int64_t begin,
+                  std::int64_t end, const float* y, const float* z, float* errors) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> one;
+  auto smallest = hn::Set(d, std::numeric_limits<float>::max());
+  auto smallest_one = hn::Set(one, std::numeric_limits<float>::max());
+  Stretch s{begin / pass.channels, begin % pass.channels, 0, y, z};
+  while (begin < end) {
+    s.count = std::min(pass.channels - s.first, end - begin);
+    if (pass.norm_per_channel) {
+      const std::int64_t done = CountRun<false>(d, pass, counts, s, errors, smallest, 0);
+      CountRun<false>(one, pass, counts, s, errors, smallest_one, done);
+    } else {
+      const std::int64_t done = CountRun<true>(d, pass, counts, s, errors, smallest, 0);
+      CountRun<true>(one, pass, counts, s, errors, smallest_one, done);
+    }
+    s.y += s.count;
+    s.tile += s.count;
+    errors += s.count;
+    begin += s.count;
+    s.first = 0;
+    ++s.position;
+  }
+  return std::min(hn::GetLane(hn::MinOfLanes(d, smallest)), hn::GetLane(smallest_one));
+}
+
+// errors += sqrt(A + B p + c y^2) z.
+template <bool single_norm, class Tag>
+HWY_INLINE std::int64_t ResidualRun(Tag d, const NoisePass& pass, const Stretch& s, float* errors,
+                                    std::int64_t i) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const std::int64_t base = s.position * pass.channels + s.first;
+  const auto row_norm = hn::Set(d, single_norm ? pass.norms[s.position] : 0.0f);
+  for (; i + lanes <= s.count; i += lanes) {
+    const auto y = hn::LoadU(d, s.y + i);
+    const auto norm = single_norm ? row_norm : hn::LoadU(d, pass.norms + base + i);
+    auto variance = hn::MulAdd(hn::LoadU(d, pass.variance_slope + s.first + i), norm,
+                               hn::LoadU(d, pass.variance_offset + s.first + i));
+    variance = hn::MulAdd(hn::Mul(hn::LoadU(d, pass.signal + s.first + i), y), y, variance);
+    const auto z = hn::LoadU(d, s.tile + i);
+    hn::StoreU(hn::MulAdd(hn::Sqrt(variance), z, hn::LoadU(d, errors + i)), d, errors + i);
+  }
+  return i;
+}
+
+void AddResidual(const NoisePass& pass, std::int64_t begin, std::int64_t end, const float* y,
+                 const float* z, float* errors) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> one;
+  Stretch s{begin / pass.channels, begin % pass.channels, 0, y, z};
+  while (begin < end) {
+    s.count = std::min(pass.channels - s.first, end - begin);
+    if (pass.norm_per_channel) {
+      ResidualRun<false>(one, pass, s, errors, ResidualRun<false>(d, pass, s, errors, 0));
+    } else {
+      ResidualRun<true>(one, pass, s, errors, ResidualRun<true>(d, pass, s, errors, 0));
+    }
+    s.y += s.count;
+    s.tile += s.count;
+    errors += s.count;
+    begin += s.count;
+    s.first = 0;
+    ++s.position;
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace attojoule::network
 HWY_AFTER_NAMESPACE();
@@ -366,6 +478,8 @@ HWY_EXPORT(Roots);
 HWY_EXPORT(SweepErrors);
 HWY_EXPORT(SweepClean);
 HWY_EXPORT(Dequantise);
+HWY_EXPORT(CountErrors);
+HWY_EXPORT(AddResidual);
 
 namespace {
 
@@ -520,70 +634,78 @@ CountedLight apply_photon_counting(const NoisePass& pass, const float* photons, 
   return light;
 }
 
-void apply_photoelectron_counting(const NoisePass& pass, const DiodeCounts& counts) {
-  Tile tile;
-  alignas(64) std::array<float, tile_size> plus;
-  alignas(64) std::array<float, tile_size> minus;
-  alignas(64) std::array<float, tile_size> gains;
+namespace {
+
+// Two Poisson numbers for every output of a tile whose diodes expect few counts.
+void draw_few_counts(const NoisePass& pass, const DiodeCounts& counts, std::int64_t begin,
+                     std::int64_t end, const float* y, float* errors) {
+  alignas(64) std::array<float, tile_size> plus, minus, totals, plus_counts, minus_counts;
   photonics::RandomStream stream_plus = pass.stream;
   photonics::RandomStream stream_minus = pass.stream;
-  photonics::RandomStream stream_read = pass.stream;
   stream_plus.domain = photonics::NoiseDomain::photon_count;
   stream_minus.domain = photonics::NoiseDomain::photon_count_minus;
+  const auto size = static_cast<std::size_t>(end - begin);
+  const std::uint64_t first = pass.first_element + static_cast<std::uint64_t>(begin);
+  // The same means as in CountErrors, for either diode.
+  struct Means {
+    float gain, offset;
+  };
+  const auto means_of = [&](std::size_t i) {
+    const std::int64_t element = begin + static_cast<std::int64_t>(i);
+    const std::int64_t position = element / pass.channels, channel = element % pass.channels;
+    const float norm = pass.norms[pass.norm_per_channel ? element : position];
+    const float light = counts.light[channel] + counts.light_per_input_norm * norm;
+    float gain = counts.gain[channel];
+    if (counts.normalised) {
+      const float all = norm * counts.norm_scale + counts.norm_offset;
+      gain = all > 0 ? gain / std::sqrt(all) : 0.0f;
+    }
+    const float signal = std::clamp(gain * y[i], -light, light);
+    const float offset = counts.offset_shift + counts.offset_per_light * counts.light[channel] +
+                         counts.offset_per_input_norm * norm;
+    plus[i] =
+        counts.dark + std::max(0.0f, 0.5f * (light + offset + (1 + counts.imbalance) * signal));
+    minus[i] =
+        counts.dark + std::max(0.0f, 0.5f * (light - offset - (1 - counts.imbalance) * signal));
+    totals[i] = 2 * counts.dark + light + counts.imbalance * signal;
+    return Means{gain, offset};
+  };
+  for (std::size_t i = 0; i < size; ++i) means_of(i);
+  photonics::fill_poisson(stream_plus, first, std::span(plus).first(size),
+                          std::span(plus_counts).first(size));
+  photonics::fill_poisson(stream_minus, first, std::span(minus).first(size),
+                          std::span(minus_counts).first(size));
+  for (std::size_t i = 0; i < size; ++i) {
+    if (totals[i] >= photonics::skellam_series_total) continue;
+    const Means means = means_of(i);
+    errors[i] = means.gain > 0
+                    ? (plus_counts[i] - minus_counts[i] - means.offset) / means.gain - y[i]
+                    : 0.0f;
+  }
+}
+
+}  // namespace
+
+void apply_photoelectron_counting(const NoisePass& pass, const DiodeCounts& counts) {
+  Tile tile;
+  alignas(64) std::array<float, tile_size> errors;
+  photonics::RandomStream stream_read = pass.stream;
   stream_read.domain = photonics::NoiseDomain::read_out;
   for_each_tile(pass, tile, [&](std::int64_t begin, std::int64_t end, const float* y) {
     const auto size = static_cast<std::size_t>(end - begin);
     const std::uint64_t first = pass.first_element + static_cast<std::uint64_t>(begin);
-    // Row by row: one input norm, and channels that follow each other.
-    const auto for_each_row = [&](auto body) {
-      std::int64_t position = begin / pass.channels;
-      std::int64_t channel = begin % pass.channels;
-      for (std::int64_t i = 0; i < end - begin; ++position) {
-        const std::int64_t count = std::min(pass.channels - channel, end - begin - i);
-        body(i, position, channel, count);
-        i += count;
-        channel = 0;
-      }
-    };
-    for_each_row(
-        [&](std::int64_t i, std::int64_t position, std::int64_t channel, std::int64_t count) {
-          for (std::int64_t k = 0; k < count; ++k) {
-            const std::int64_t c = channel + k;
-            const float norm =
-                pass.norms[pass.norm_per_channel ? position * pass.channels + c : position];
-            const float light = counts.light[c] + counts.light_per_input_norm * norm;
-            float gain = counts.gain[c];
-            if (counts.normalised) gain = norm > 0 ? gain / std::sqrt(norm) : 0.0f;
-            const float signal = std::clamp(gain * y[i + k], -light, light);
-            const auto at = static_cast<std::size_t>(i + k);
-            plus[at] = counts.dark + 0.5f * (light + signal);
-            minus[at] = counts.dark + 0.5f * (light - signal);
-            gains[at] = gain;
-          }
-        });
-    photonics::fill_poisson(stream_plus, first, std::span(plus).first(size),
-                            std::span(tile.drawn).first(size));
-    photonics::fill_poisson(stream_minus, first, std::span(minus).first(size),
-                            std::span(plus).first(size));
-    for (std::size_t i = 0; i < size; ++i) {
-      tile.drawn[i] = gains[i] > 0 ? (tile.drawn[i] - plus[i]) / gains[i] - y[i] : 0.0f;
+    photonics::fill_normal(pass.stream, first, std::span(tile.drawn).first(size));
+    const float smallest = HWY_DYNAMIC_DISPATCH(CountErrors)(pass, counts, begin, end, y,
+                                                             tile.drawn.data(), errors.data());
+    // Not "<": a mean that is not a number must not pass for a large one.
+    if (!(smallest >= photonics::skellam_series_total)) {
+      draw_few_counts(pass, counts, begin, end, y, errors.data());
     }
     if (counts.has_residual) {
-      photonics::fill_normal(stream_read, first, std::span(minus).first(size));
-      for_each_row(
-          [&](std::int64_t i, std::int64_t position, std::int64_t channel, std::int64_t count) {
-            for (std::int64_t k = 0; k < count; ++k) {
-              const std::int64_t c = channel + k;
-              const float norm =
-                  pass.norms[pass.norm_per_channel ? position * pass.channels + c : position];
-              const float variance = pass.variance_offset[c] + pass.variance_slope[c] * norm +
-                                     pass.signal[c] * y[i + k] * y[i + k];
-              const auto at = static_cast<std::size_t>(i + k);
-              tile.drawn[at] += std::sqrt(variance) * minus[at];
-            }
-          });
+      photonics::fill_normal(stream_read, first, std::span(tile.drawn).first(size));
+      HWY_DYNAMIC_DISPATCH(AddResidual)(pass, begin, end, y, tile.drawn.data(), errors.data());
     }
-    HWY_DYNAMIC_DISPATCH(SweepErrors)(pass, begin, end, y, tile.drawn.data());
+    HWY_DYNAMIC_DISPATCH(SweepErrors)(pass, begin, end, y, errors.data());
   });
 }
 

@@ -59,15 +59,25 @@ CountedLight apply_photon_counting(const NoisePass& pass, const float* photons, 
                                    float weight_span);
 
 // Counts of photoelectrons on the two diodes (photonics/homodyne_receiver.hpp): with
-//   light = light_c + light_per_input_norm p,  g = gain_c (normalised: / sqrt(p)),
-//   n+- ~ Poisson(dark + (light +- g y) / 2)
-// the error of y is (n+ - n-) / g - y, and 0 where g is 0. What the receiver adds is Gaussian with
-// the coefficients of `pass`, from the stream of NoiseDomain::read_out.
+//   light = light_c + light_per_input_norm p,  g = gain_c (normalised: / sqrt(norm_scale p +
+//   norm_offset)),  offset = offset_c + offset_per_input_norm p,
+//   n+- ~ Poisson(dark + (light +- offset +- (1 +- imbalance) g y) / 2)
+// the error of y is (n+ - n- - offset) / g - y, and 0 where g is 0. Where both diodes together
+// expect 32 counts or more, the difference comes from one normal number of the pass's stream
+// (photonics/skellam.hpp), and is coupled to the Gaussian noise of apply_gaussian_noise; below, two
+// Poisson numbers are drawn. What the receiver adds is Gaussian with the coefficients of `pass`,
+// from the stream of NoiseDomain::read_out.
 struct DiodeCounts {
   const float* light = nullptr;  // channels
   const float* gain = nullptr;   // channels
   float light_per_input_norm = 0;
   float dark = 0;
+  float imbalance = 0;
+  float offset_shift = 0;  // offset_c = offset_shift + offset_per_light light_c
+  float offset_per_light = 0;
+  float offset_per_input_norm = 0;
+  float norm_scale = 1;
+  float norm_offset = 0;
   bool normalised = true;
   bool has_residual = false;
 };

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
+#include "photonics/encoding_error.hpp"
 #include "photonics/error.hpp"
 #include "photonics/waveform.hpp"
 
@@ -12,26 +14,43 @@ namespace attojoule::network {
 namespace {
 
 // What the device describes and a network's noise has no place for is refused, not left out.
-void refuse_unmodelled(const photonics::Device& device, const NoiseRequest& request) {
+void refuse_unmodelled(const photonics::Device& device, photonics::Law law) {
   const photonics::Modulator& modulator = device.modulator;
-  if (std::isfinite(modulator.extinction_ratio_db) || modulator.bias_error_rad != 0 ||
-      modulator.bandwidth_hz > 0 || modulator.dac_bits > 0) {
-    throw ConfigError(
-        fmt::format("device '{}', modulator: extinction ratio, bias error, bandwidth and "
-                    "DAC bits have no effect in a network (their errors depend on the "
-                    "order of the symbols). Remove them, or look at single dot products "
-                    "with `attojoule device`.",
-                    device.name));
+  if (modulator.bias_error_rad != 0) {
+    throw ConfigError(fmt::format(
+        "device '{}', modulator.bias_error: {} rad (it adds a multiple of the sums of w "
+        "and x to every output, which no noise describes). Remove it, or look at single "
+        "dot products with `attojoule device`.",
+        device.name, modulator.bias_error_rad));
   }
-  const auto& detector = device.detector;
-  const bool balanced = detector.efficiency_imbalance == 0 && detector.coupler_transmission == 0.5;
-  if (request.fidelity != Fidelity::analytic && !balanced) {
-    throw ConfigError(
-        fmt::format("device '{}', detector: counts of an unbalanced pair are not drawn in "
-                    "networks (their offset is part of the Gaussian law only). Use "
-                    "fidelity: analytic.",
-                    device.name));
+  const double settling =
+      modulator.bandwidth_hz > 0
+          ? device.tile.symbol_rate_hz / (2 * std::numbers::pi * modulator.bandwidth_hz)
+          : 0;
+  if (settling > 0.01) {
+    throw ConfigError(fmt::format(
+        "device '{}', modulator.bandwidth: {} Hz take {:.2g} % of a symbol to settle at "
+        "tile.symbol_rate {} Hz (above 1 % a symbol is mixed with the one before, whose value is "
+        "no "
+        "noise). Raise it, lower the symbol rate, or look at single dot products with `attojoule "
+        "device`.",
+        device.name, modulator.bandwidth_hz, 100 * settling, device.tile.symbol_rate_hz));
   }
+  if (law != photonics::Law::homodyne && device.detector.saturation_current_a > 0) {
+    throw ConfigError(fmt::format(
+        "device '{}', detector.saturation_current: {} A has no place in this law (it would be "
+        "ignored). Use law homodyne, or remove it.",
+        device.name, device.detector.saturation_current_a));
+  }
+}
+
+void refuse_saturation(const photonics::Device& device, const photonics::NoiseModel& model) {
+  if (!(model.diode_compression > 0.01)) return;
+  throw ConfigError(fmt::format(
+      "device '{}', detector.saturation_current: {} A takes {:.2g} % of the photocurrent at this "
+      "light (above 1 % the product bends, which no noise describes). Lower "
+      "operating_point.photons_per_mac or raise receiver.integration_time.",
+      device.name, device.detector.saturation_current_a, 100 * model.diode_compression));
 }
 
 // Counts instead of the Gaussian where that is asked for, or needed.
@@ -60,10 +79,13 @@ void choose_fidelity(Fidelity fidelity, const MatrixProduct& product, ProductNoi
 
 }  // namespace
 
-bool needs_ranges(photonics::Law law, photonics::Encoding encoding) {
+bool needs_ranges(const photonics::Device& device, photonics::Law law,
+                  photonics::Encoding encoding) {
   using photonics::Law;
   return law == Law::garg_thermal ||
-         (law == Law::homodyne && encoding == photonics::Encoding::full_scale);
+         (law == Law::homodyne &&
+          (encoding == photonics::Encoding::full_scale ||
+           photonics::encoding_error(device.modulator).needs_full_scales()));
 }
 
 std::vector<ProductNoise> plan_noise(const photonics::Device& device, const Program& program,
@@ -73,12 +95,15 @@ std::vector<ProductNoise> plan_noise(const photonics::Device& device, const Prog
     throw ConfigError(fmt::format("{} operating points for {} products. Give one for each.",
                                   request.points.size(), products.size()));
   }
-  if (needs_ranges(request.law, request.encoding) && request.ranges.size() != products.size()) {
+  if (needs_ranges(device, request.law, request.encoding) &&
+      request.ranges.size() != products.size()) {
     throw ConfigError(
-        "range_data: missing (this law or encoding scales with the range of every layer's inputs). "
+        "range_data: missing (this law, encoding or modulator scales with the range of every "
+        "layer's "
+        "inputs). "
         "Name a calibration set: range_data: {file: train.h5, images: 400}.");
   }
-  refuse_unmodelled(device, request);
+  refuse_unmodelled(device, request.law);
   std::vector<ProductNoise> plan(products.size());
   for (std::size_t i = 0; i < products.size(); ++i) {
     const MatrixProduct& product = products[i];
@@ -123,6 +148,7 @@ std::vector<ProductNoise> plan_noise(const photonics::Device& device, const Prog
         const auto& point = points[points.size() == 1 ? 0 : c];
         plan[i].models.push_back(
             photonics::compile_noise_model(device, request.law, request.encoding, point, dot));
+        refuse_saturation(device, plan[i].models.back());
         if (request.law == Law::homodyne && request.fidelity != Fidelity::analytic) {
           plan[i].counts.push_back(
               photonics::compile_homodyne_counts(device, request.encoding, point, dot));

@@ -28,10 +28,15 @@ struct NoiseRequest {
   std::vector<InputRange> ranges;             // one per product, or empty if nothing needs them
 };
 
-// Whether the law or encoding needs the ranges of inputs (and so a calibration set).
-bool needs_ranges(photonics::Law law, photonics::Encoding encoding);
+// Whether the law, the encoding or the device's modulators (extinction ratio, DAC) need the ranges
+// of inputs, and so a calibration set.
+bool needs_ranges(const photonics::Device& device, photonics::Law law,
+                  photonics::Encoding encoding);
 
-// Throws ConfigError naming the product where the law does not apply to it.
+// Throws ConfigError naming the product where the law does not apply to it, and for what a
+// network's noise cannot hold and would ignore: a bias error of the modulators, a bandwidth that
+// takes more than a hundredth of a symbol of tile.symbol_rate to settle, and diodes that lose more
+// than a hundredth of their current to saturation at the operating point.
 std::vector<ProductNoise> plan_noise(const photonics::Device& device, const Program& program,
                                      const NoiseRequest& request);
 

@@ -44,6 +44,18 @@ void compile_diodes(const ProductNoise& noise, const MatrixProduct& product,
   result.diodes.dark = static_cast<float>(first.dark);
   result.diodes.light_per_input_norm = static_cast<float>(first.light_per_input_norm);
   result.diodes.normalised = first.encoding == photonics::Encoding::normalised;
+  result.diodes.imbalance = static_cast<float>(first.imbalance);
+  result.diodes.norm_scale = static_cast<float>(first.norm_scale);
+  result.diodes.norm_offset = static_cast<float>(first.input_norm_offset);
+  result.diodes.offset_per_input_norm = static_cast<float>(first.offset_per_input_norm);
+  // Light and offset of a channel are both linear in its squared norm (full scale), or both in its
+  // photons (normalised).
+  const double per_light = first.light_per_weight_norm > 0
+                               ? first.offset_per_weight_norm / first.light_per_weight_norm
+                               : first.offset_constant / first.light_constant;
+  result.diodes.offset_per_light = static_cast<float>(per_light);
+  const double shift = first.offset_constant - per_light * first.light_constant;
+  result.diodes.offset_shift = static_cast<float>(shift);
   for (const auto& law : noise.counts) {
     result.diodes.has_residual = result.diodes.has_residual || !law.residual.is_zero();
     if (law.dark != first.dark || law.light_per_input_norm != first.light_per_input_norm) {

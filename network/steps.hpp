@@ -78,7 +78,8 @@ struct CompiledNoise {
 // Counts per unit of y of one channel; in the normalised encoding times |x|.
 inline double channel_gain(const photonics::HomodyneCounts& law, double weight_norm2) {
   if (law.encoding == photonics::Encoding::full_scale) return law.gain;
-  return weight_norm2 > 0 ? law.gain / std::sqrt(weight_norm2) : 0.0;
+  const double norm2 = law.norm_scale * weight_norm2 + law.weight_norm_offset;
+  return norm2 > 0 ? law.gain / std::sqrt(norm2) : 0.0;
 }
 
 // What a step sees while it runs.

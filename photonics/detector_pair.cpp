@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "photonics/constants.hpp"
+
 namespace attojoule::photonics {
 
 DetectorPair detector_pair(const Device& device) {
@@ -45,10 +47,22 @@ double common_mode_rejection_db(const DetectorPair& pair, double share_x) {
   return 20 * std::log10(std::abs(offset) / efficiency);
 }
 
-Leak integrator_leak(const Receiver& receiver, double duration_s) {
-  if (receiver.leak_time_constant_s == 0) return {};
-  const double ratio = duration_s / receiver.leak_time_constant_s;
-  return {.signal = -std::expm1(-ratio) / ratio, .shot = -std::expm1(-2 * ratio) / (2 * ratio)};
+double peak_electrons_per_slot(const Device& device, double photons_per_slot) {
+  const Receiver& receiver = device.receiver;
+  const Detector& detector = device.detector;
+  const double share = receiver.signal_beam_share;
+  const double interference =
+      2 * receiver.visibility * std::cos(receiver.phase_error_rad) * std::sqrt(share * (1 - share));
+  const double balanced = detector.quantum_efficiency * photons_per_slot * (1 + interference) / 2;
+  // The fuller diode of an unbalanced pair collects (1 + e) max(2T, 2R) of that at most.
+  return balanced * (1 + std::abs(detector.efficiency_imbalance)) *
+         (2 * std::max(detector.coupler_transmission, 1 - detector.coupler_transmission));
+}
+
+double saturated_electrons(const Detector& detector, double electrons, double duration_s) {
+  if (detector.saturation_current_a == 0) return electrons;
+  return electrons / (1 + electrons * constants::elementary_charge_c /
+                              (detector.saturation_current_a * duration_s));
 }
 
 VarianceCoefficients offset_intensity_noise(const Device& device, Encoding encoding,

@@ -1,5 +1,5 @@
-// What the imperfections of the coupler, the two diodes, the path lengths and the integrator do to
-// the difference of the two charges of a homodyne receiver.
+// What the imperfections of the coupler, the two diodes and the path lengths do to the difference
+// of the two charges of a homodyne receiver.
 //
 // Coupler of power transmission T (beam w to the plus diode), R = 1 - T; efficiencies
 // eta+- = eta (1 +- e). N_x, N_w photons of a dot product, g0 = 2 eta sqrt(4 T R) contrast:
@@ -16,15 +16,17 @@
 // is a relative variance of the signal. Around phi = 0 what is left is that of delta^2/2:
 // (sigma^4/2)(2 tau/(3T) - tau^2/(6T^2)), for T < tau (sigma^4/2)(1 - 2T/(3 tau) + T^2/(6 tau^2)).
 //
-// Integrator leak of time constant tau_l: charge of age u counts e^(-u/tau_l). Averages over T:
-// A = (tau_l/T)(1 - e^(-T/tau_l)) on the signal, B = (tau_l/2T)(1 - e^(-2T/tau_l)) on shot noise.
+// Saturation: a photocurrent i of one diode comes out as i / (1 + i / i_sat), the first term of
+// what space charge and series resistance do. It compresses every slot by its own current, so that
+// no coefficient holds it: photon by photon and in time it is in the model, the Gaussian law leaves
+// it out and reports the largest compression (NoiseModel::diode_compression).
 //
 // Validity. sigma << 1. The offset's mean is known from the norms and taken off. Intensity noise
 // turns it into delta sqrt(RIN/2T). What the five coefficients of the Gaussian law cannot hold:
 // the part of the shot noise in e y and the correlation 2 y delta RIN/2T (both linear in y; they
 // average out over signs), and delta^2 in full_scale, which contains |w|^4 and |x|^4: replaced
-// there by its upper bound, |w|^2 <= D w_fs^2 and |x|^2 <= D x_fs^2. A leak weighs slots unequally:
-// an error of the value where the products of the slots differ, not in the variance. Test:
+// there by its upper bound, |w|^2 <= D w_fs^2 and |x|^2 <= D x_fs^2. Intensity noise on the offset
+// is that of slots that share one error or have the same light. Test:
 // tests/physics/detector_pair_test.cpp (V17). Text: docs/physics/receiver.md.
 #pragma once
 
@@ -51,12 +53,12 @@ DetectorPair detector_pair(const Device& device);
 // difference with both diodes lit over the sum of both.
 double common_mode_rejection_db(const DetectorPair& pair, double share_x);
 
-// Averages of the leak over one read of this duration.
-struct Leak {
-  double signal = 1;  // A
-  double shot = 1;    // B
-};
-Leak integrator_leak(const Receiver& receiver, double duration_s);
+// Photoelectrons that one slot of even light can put on the fuller diode (w parallel to x), without
+// dark current, at this many photons a slot: what full well and saturation have to take.
+double peak_electrons_per_slot(const Device& device, double photons_per_slot);
+
+// Electrons of one diode in `duration` after saturation; the argument without it.
+double saturated_electrons(const Detector& detector, double electrons, double duration_s);
 
 // Variance by intensity noise on the offset in counts^2, for one repetition, as coefficients to be
 // divided by gain^2.

@@ -94,8 +94,8 @@ void validate_receiver(const Check& check, const Receiver& receiver) {
   }
   check.not_negative("receiver.path_mismatch", std::abs(receiver.path_mismatch_s), "s",
                      "it is a delay");
-  check.not_negative("receiver.sample_noise", receiver.sample_noise_electrons, "electrons",
-                     "it is a root mean square");
+  check.not_negative("receiver.sample_noise_electrons", receiver.sample_noise_electrons,
+                     "electrons", "it is a root mean square");
   check.not_negative("receiver.leak_time_constant", receiver.leak_time_constant_s, "s",
                      "zero means no leak");
   check.not_negative("receiver.amplifier_voltage_noise",
@@ -106,9 +106,10 @@ void validate_receiver(const Check& check, const Receiver& receiver) {
                      "it is a root of a density");
   check.not_negative("receiver.input_capacitance", receiver.input_capacitance_f, "F",
                      "it is a passive capacitor");
+  check.not_negative("receiver.bandwidth", receiver.bandwidth_hz, "Hz", "zero means no limit");
   if (!integrator) {
-    check.belongs_to("receiver.sample_noise", receiver.sample_noise_electrons, "electrons",
-                     "charge integrator");
+    check.belongs_to("receiver.sample_noise_electrons", receiver.sample_noise_electrons,
+                     "electrons", "charge integrator");
     check.belongs_to("receiver.correlated_double_sampling",
                      receiver.correlated_double_sampling ? 1 : 0, "", "charge integrator");
     check.belongs_to("receiver.leak_time_constant", receiver.leak_time_constant_s, "s",
@@ -121,6 +122,7 @@ void validate_receiver(const Check& check, const Receiver& receiver) {
     check.belongs_to("receiver.amplifier_current_noise",
                      receiver.amplifier_current_noise_a_per_rthz, "A/sqrt(Hz)", amplifier);
     check.belongs_to("receiver.input_capacitance", receiver.input_capacitance_f, "F", amplifier);
+    check.belongs_to("receiver.bandwidth", receiver.bandwidth_hz, "Hz", amplifier);
   }
   if (transimpedance) {
     check.positive("receiver.feedback_resistance", receiver.feedback_resistance_ohm, "ohm",
@@ -192,9 +194,10 @@ void validate_modulator(const Check& check, const Modulator& modulator) {
   }
   check.not_negative("modulator.bandwidth", modulator.bandwidth_hz, "Hz", "zero means no limit");
   check.not_negative("modulator.dac_bits", modulator.dac_bits, "bit", "zero means continuous");
-  if (modulator.dac_bits > 32) {
-    check.fail("modulator.dac_bits", modulator.dac_bits, "bit", "is above 32",
-               "no converter resolves that", "Give a number of bits, or 0 for a continuous drive");
+  if (modulator.dac_bits > 32 || (modulator.dac_bits > 0 && modulator.dac_bits < 2)) {
+    check.fail("modulator.dac_bits", modulator.dac_bits, "bit", "is outside 2 to 32",
+               "signs and zero take three levels, and no converter resolves more",
+               "Give a number of bits, or 0 for a continuous drive");
   }
   constexpr std::string_view consumer = "a modulator does not give energy back";
   check.not_negative("modulator.energy_per_symbol", modulator.energy_per_symbol_j, "J", consumer);
@@ -306,6 +309,8 @@ void validate(const Device& device) {
   }
   check.not_negative("detector.dark_current", detector.dark_current_a, "A",
                      "it is the reverse current of one diode in the dark");
+  check.not_negative("detector.saturation_current", detector.saturation_current_a, "A",
+                     "zero means no saturation");
 
   const double e = std::abs(detector.efficiency_imbalance);
   if (!(detector.quantum_efficiency * (1 + e) <= 1 && e < 1)) {

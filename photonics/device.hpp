@@ -15,7 +15,11 @@ namespace attojoule::photonics {
 struct Laser {
   double wavelength_m = 1550e-9;    // in vacuum, > 0; C band
   double wall_plug_efficiency = 1;  // optical power at the facet / electrical power, (0, 1]
-  double rin_per_hz = 0;       // one-sided relative intensity noise, white over the integration
+  double rin_per_hz = 0;  // one-sided relative intensity noise, white over the integration
+  // Whether all slots of a dot product share one intensity error (slots beside each other in space
+  // or wavelength, or noise slower than a dot product), or each has its own (one after the other,
+  // white up to the symbol rate).
+  bool rin_common_to_slots = true;
   double linewidth_hz = 0;     // Lorentzian, full width at half maximum
   double maximum_power_w = 0;  // at the facet; 0 = no limit
   // Light-current line; a slope of 0 = not described, wall_plug_efficiency counts instead.
@@ -35,7 +39,7 @@ struct Modulator {
   double extinction_ratio_db = std::numeric_limits<double>::infinity();  // of power, > 0
   double bias_error_rad = 0;
   double bandwidth_hz = 0;  // one pole; 0 = no limit
-  double dac_bits = 0;      // 0 = continuous
+  double dac_bits = 0;      // >= 2 (2^b - 1 voltages, zero light among them); 0 = continuous
   // Either what a symbol costs, or the capacitance and peak-to-peak drive of C V^2 / 4.
   double energy_per_symbol_j = 0;
   double capacitance_f = 0;
@@ -63,6 +67,8 @@ struct Detector {
   double dark_current_a = 0;          // each diode
   double efficiency_imbalance = 0;    // e: efficiencies eta (1 +- e) of the two diodes
   double coupler_transmission = 0.5;  // T of the coupler in front of them, (0, 1)
+  // A photocurrent i comes out as i / (1 + i / i_sat), on each diode; 0 = no saturation.
+  double saturation_current_a = 0;
 };
 
 enum class ReceiverKind { ideal, charge_integrator, transimpedance };
@@ -89,6 +95,7 @@ struct Receiver {
   double amplifier_voltage_noise_v_per_rthz = 0;  // e_n
   double amplifier_current_noise_a_per_rthz = 0;  // i_n
   double input_capacitance_f = 0;
+  double bandwidth_hz = 0;  // one pole; 0 = no limit
 };
 
 struct Converter {

@@ -38,10 +38,12 @@ struct CountMeans {
 //   mu+-  = dark + (light +- offset +- (1 +- e) g y) / 2,   y_hat = (n+ - n- - offset) / g
 //   g     = gain (full_scale)  or  gain / (|w| |x|) (normalised)
 //
-// offset and e (imbalance) are zero for a balanced pair. The estimate is unbiased, and its counting
-// variance is (mu+ + mu-) / g^2 = the shot and dark parts of compile_noise_model at F = 1.
-// `residual` holds the rest (receiver, converter, F - 1, RIN, linewidth, leak) as coefficients of a
-// Gaussian to be added to y_hat, from a stream of its own (NoiseDomain::read_out).
+// offset and e (imbalance) are zero for a balanced pair. With modulators that leak, the norms in g
+// are those of all the light: |w|^2 -> norm_scale |w|^2 + weight_norm_offset (encoding_error.hpp).
+// The estimate is unbiased, and its counting variance is (mu+ + mu-) / g^2 = the shot and dark
+// parts of compile_noise_model at F = 1. `residual` holds the rest (receiver, converter, F - 1,
+// RIN, linewidth, leak) as coefficients of a Gaussian to be added to y_hat, from a stream of its
+// own (NoiseDomain::read_out).
 struct HomodyneCounts {
   Encoding encoding = Encoding::normalised;
   double dark = 0;            // counts on each diode
@@ -53,6 +55,9 @@ struct HomodyneCounts {
   double offset_constant = 0;  // mean of n+ - n- without a signal, counts
   double offset_per_weight_norm = 0;
   double offset_per_input_norm = 0;
+  double norm_scale = 1;
+  double weight_norm_offset = 0;
+  double input_norm_offset = 0;
   VarianceCoefficients residual;
 
   double offset(double weight_norm2, double input_norm2) const {
@@ -85,14 +90,17 @@ struct Reading {
   int saturated_reads = 0;  // full well or converter range reached
 };
 
-// The explicit device. Every slot's light is fluctuated by white RIN of its own (variance RIN / (2
-// T_slot), T_slot = T / D), every chunk's counts are drawn exactly and clipped at the full well,
-// receiver noise is Gaussian, excess noise beyond Poisson is Gaussian of variance (F - 1) times the
-// photoelectrons, and the converter rounds to its steps and clips at its range.
+// The explicit device, with ideal modulators. Light is fluctuated by RIN, of every slot for itself
+// (variance RIN / (2 T_slot), T_slot = T / D) or of all alike; each diode compresses every slot by
+// its saturation; every chunk's counts are drawn exactly and clipped at the full well; receiver
+// noise is Gaussian, excess noise beyond Poisson is Gaussian of variance (F - 1) times the
+// photoelectrons, and the converter rounds to its steps and clips at its range. With a leak or a
+// bandwidth of the amplifier every slot's counts are drawn and weighed by their age at the read,
+// with the spread of the age within the slot.
 class HomodyneReceiver {
  public:
-  // Throws ConfigError as compile_noise_model does, and where a slot's RIN is not a small
-  // perturbation (more than 20 % root mean square).
+  // Throws ConfigError as compile_noise_model does, for modulators that are not ideal, and where a
+  // slot's RIN is not a small perturbation (more than 20 % root mean square).
   HomodyneReceiver(const Device& device, Encoding encoding, const OperatingPoint& point,
                    const DotProduct& product);
 

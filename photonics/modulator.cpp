@@ -14,7 +14,7 @@ MachZehnder::MachZehnder(const Modulator& modulator, double insertion_loss_db)
       leakage_(std::pow(10.0, -modulator.extinction_ratio_db / 20)),
       bias_error_rad_(modulator.bias_error_rad),
       pole_per_s_(2 * std::numbers::pi * modulator.bandwidth_hz),
-      dac_steps_(modulator.dac_bits > 0 ? std::exp2(modulator.dac_bits) - 1 : 0) {
+      dac_steps_(modulator.dac_bits > 0 ? std::exp2(modulator.dac_bits) - 2 : 0) {
   Device device;
   device.modulator = modulator;
   device.link.modulator_insertion_loss_db = insertion_loss_db;

@@ -5,8 +5,9 @@
 //   10^(-ER/10) drive for a value v in [-1, 1]:  V = (2 V_pi / pi) acos(v),  0 <= V <= 2 V_pi
 //
 // Push-pull drive. L insertion loss as a power transmission, ER extinction ratio in dB of power,
-// theta_0 bias error, V_pi voltage from full to least power. The DAC rounds V to one of 2^b evenly
-// spaced levels of [0, 2 V_pi]. The electrical path is one pole of bandwidth f: in a slot of T_s
+// theta_0 bias error, V_pi voltage from full to least power. The DAC rounds V to one of 2^b - 1
+// evenly spaced levels of [0, 2 V_pi], of which one is V_pi: a zero is sent as a zero. The
+// electrical path is one pole of bandwidth f: in a slot of T_s
 //
 //   V(t) = V_k + (V_before - V_k) e^(-2 pi f t),  left over at the slot's end: e^(-2 pi f T_s)
 //
@@ -56,7 +57,7 @@ class MachZehnder {
   double leakage_;    // r
   double bias_error_rad_;
   double pole_per_s_;  // 2 pi f; 0 = no pole
-  double dac_steps_;   // 2^b - 1; 0 = continuous
+  double dac_steps_;   // 2^b - 2; 0 = continuous
 };
 
 }  // namespace attojoule::photonics

@@ -7,14 +7,27 @@
 
 #include "photonics/constants.hpp"
 #include "photonics/detector_pair.hpp"
+#include "photonics/encoding_error.hpp"
 #include "photonics/error.hpp"
 #include "photonics/read_out.hpp"
+#include "photonics/receiver_response.hpp"
 #include "photonics/units.hpp"
 
 namespace attojoule::photonics {
 
 double NoiseBudget::snr_db() const {
   return 20 * std::log10(std::abs(signal_electrons) / std::sqrt(variance));
+}
+
+double NoiseBudget::bits() const {
+  return noise_bits(full_range_electrons, std::sqrt(variance));
+}
+
+double NoiseBudget::effective_bits() const {
+  // A sine of full range has the variance range^2 / 8.
+  const double sndr_db =
+      10 * std::log10(full_range_electrons * full_range_electrons / 8 / variance);
+  return (sndr_db - 10 * std::log10(1.5)) / (20 * std::log10(2.0));
 }
 
 NoiseBudget noise_budget(const Device& device, const OperatingPoint& point,
@@ -33,8 +46,8 @@ NoiseBudget noise_budget(const Device& device, const OperatingPoint& point,
   const ReadOut read = read_out(device);
   const double duration = receiver.integration_time_s;
   const double length = static_cast<double>(product.length);
-  const Leak leak =
-      integrator_leak(receiver, duration * static_cast<double>(model.slots_per_read) / length);
+  const CollectedShare leak =
+      collected_share(receiver, duration * static_cast<double>(model.slots_per_read) / length);
   const double photons = length * point.photons_per_mac;
   const double share = receiver.signal_beam_share;
   const double eta = device.detector.quantum_efficiency;
@@ -43,8 +56,16 @@ NoiseBudget noise_budget(const Device& device, const OperatingPoint& point,
   const double rin = device.laser.rin_per_hz / (2 * duration);
 
   NoiseBudget budget;
-  budget.signal_electrons = 2 * eta * pair.contrast * leak.signal * std::sqrt(share * (1 - share)) *
-                            photons * correlation;
+  const EncodingError encoder = encoding_error(device.modulator);
+  const double kept = 1 - encoder.leaked_share;
+  const double all_light =
+      (kept + leaked_norm(encoder, product.length, product.weight_full_scale)) *
+      (kept + leaked_norm(encoder, product.length, product.input_full_scale));
+  const double gain = 2 * eta * pair.contrast * leak.signal * std::sqrt(share * (1 - share)) *
+                      photons / std::sqrt(all_light);
+  budget.signal_electrons = gain * correlation;
+  budget.full_range_electrons = 2 * gain;
+  const VarianceCoefficients rounding = drive_rounding(device.modulator, product);
   const double signal2 = budget.signal_electrons * budget.signal_electrons;
   const double offset =
       leak.signal * (pair.offset_x * share + pair.offset_w * (1 - share)) * photons;
@@ -55,9 +76,11 @@ NoiseBudget noise_budget(const Device& device, const OperatingPoint& point,
        leak.shot * 2 * device.detector.dark_current_a * duration / constants::elementary_charge_c},
       {"receiver", reads * read.receiver_noise_electrons * read.receiver_noise_electrons},
       {"converter", reads * read.converter_step_electrons * read.converter_step_electrons / 12},
-      {"RIN on the signal", signal2 * rin},
+      {"RIN on the signal",
+       rin * (device.laser.rin_common_to_slots ? signal2 : gain * gain * product.slot_unevenness)},
       {"RIN on the offset", offset * offset * rin},
       {"linewidth", signal2 * pair.phase_variance},
+      {"DAC", gain * gain * (rounding.weight_norm + rounding.input_norm)},
   };
   for (const NoiseTerm& term : budget.terms) budget.variance += term.variance;
   budget.shot_limited =

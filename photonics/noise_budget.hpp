@@ -6,11 +6,14 @@
 //   shot x, shot w      F B eta_x N_x, F B eta_w N_w
 //   dark current        B 2 i_d T / q
 //   receiver, converter M sigma_r^2, M LSB^2 / 12
-//   RIN on the signal   d^2 RIN / (2 T);   RIN on the offset  (A delta)^2 RIN / (2 T)
+//   RIN on the signal   d^2 RIN / (2 T), or g^2 kappa RIN / (2 T) where slots fluctuate apart
+//   RIN on the offset   (A delta)^2 RIN / (2 T)
 //   linewidth           d^2 x relative variance of the signal by the phase
+//   DAC                 g^2 sigma^2 (w_fs^2 + x_fs^2), an upper bound
 //
-// Their sum is that of compile_noise_model times g^2; symbols in noise_model.hpp and
-// detector_pair.hpp. Test: tests/photonics/noise_budget_test.cpp.
+// Their sum is that of compile_noise_model times g^2; symbols in noise_model.hpp,
+// detector_pair.hpp and encoding_error.hpp. Modulators that leak lower g by the share of the light
+// that carries no value. Test: tests/photonics/noise_budget_test.cpp.
 #pragma once
 
 #include <string>
@@ -34,9 +37,16 @@ struct NoiseBudget {
   // Variance of shot noise is at least that of everything else.
   bool shot_limited = false;
   double snr_db() const;  // 20 log10(|d| / sigma)
+  // Of an output that uses all correlations from -1 to 1: bits of Garg et al. (noise_bits), and
+  // effective bits of a converter with this noise against a full-scale sine of the same range,
+  // ENOB = (SNDR - 1.76 dB) / 6.02 dB.
+  double full_range_electrons = 0;
+  double bits() const;
+  double effective_bits() const;
 };
 
-// Throws ConfigError as compile_noise_model does, and where |correlation| > 1.
+// For |w| = |x| = 1: full scales of the product, which modulators that are not ideal need, are in
+// units of the norms. Throws ConfigError as compile_noise_model does, and where |correlation| > 1.
 NoiseBudget noise_budget(const Device& device, const OperatingPoint& point,
                          const DotProduct& product, double correlation);
 

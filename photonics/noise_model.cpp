@@ -8,8 +8,10 @@
 
 #include "photonics/constants.hpp"
 #include "photonics/detector_pair.hpp"
+#include "photonics/encoding_error.hpp"
 #include "photonics/error.hpp"
 #include "photonics/read_out.hpp"
+#include "photonics/receiver_response.hpp"
 
 namespace attojoule::photonics {
 
@@ -95,6 +97,13 @@ void require_noiseless_device(const Device& device, Law law, bool quantum_effici
   }
   if (receiver.path_mismatch_s != 0)
     refuse("receiver.path_mismatch", receiver.path_mismatch_s, "s");
+  const Modulator& modulator = device.modulator;
+  if (std::isfinite(modulator.extinction_ratio_db)) {
+    refuse("modulator.extinction_ratio", modulator.extinction_ratio_db, "dB");
+  }
+  if (modulator.bias_error_rad != 0)
+    refuse("modulator.bias_error", modulator.bias_error_rad, "rad");
+  if (modulator.dac_bits != 0) refuse("modulator.dac_bits", modulator.dac_bits, "bit");
   // adc.bits > 0 needs a receiver that is refused above.
 }
 
@@ -110,7 +119,7 @@ NoiseModel homodyne_model(const Device& device, Encoding encoding, const Operati
 
   const ReadOut read = read_out(device);
   const Chunks chunks = cut_into_chunks(device, point, product);
-  const Leak leak = integrator_leak(
+  const CollectedShare leak = collected_share(
       receiver, receiver.integration_time_s * static_cast<double>(chunks.slots) / length);
   const double dark_electrons = leak.shot * 2 * detector.dark_current_a *
                                 receiver.integration_time_s / constants::elementary_charge_c;
@@ -122,26 +131,35 @@ NoiseModel homodyne_model(const Device& device, Encoding encoding, const Operati
   const VarianceCoefficients offset = offset_intensity_noise(device, encoding, point, product);
   const double excess = detector.excess_noise_factor * leak.shot;
 
+  const EncodingError encoder = encoding_error(device.modulator);
+  const double w_fs = product.weight_full_scale;
+  const double x_fs = product.input_full_scale;
+  if (encoder.needs_full_scales()) {
+    require_known(w_fs, "weight full scale", "a modulator that is not ideal");
+    require_known(x_fs, "input full scale", "a modulator that is not ideal");
+  }
+
   NoiseModel model;
   VarianceCoefficients& c = model.variance;
   PhotonCoefficients& photons = model.photons;
   photons.full_scale = length * n;
   if (encoding == Encoding::normalised) {
     const double gain = gain_per_photon * length * n;
-    c.norm_product = (excess * (eta + (pair.detected_x - eta) * (2 * share - 1)) * length * n +
-                      dark_and_read + leak.signal * leak.signal * offset.norm_product) /
-                     (gain * gain);
+    c = at_fixed_light((excess * (eta + (pair.detected_x - eta) * (2 * share - 1)) * length * n +
+                        dark_and_read + leak.signal * leak.signal * offset.norm_product) /
+                           (gain * gain),
+                       encoder, product);
     photons.constant = length * n;
   } else {
-    const double w_fs = product.weight_full_scale;
-    const double x_fs = product.input_full_scale;
     require_known(w_fs, "weight full scale", "encoding full-scale");
     require_known(x_fs, "input full scale", "encoding full-scale");
     const double gain = gain_per_photon * n / (w_fs * x_fs);
     const double n_x = share * n;
     const double n_w = (1 - share) * n;
-    photons.per_weight_norm = n_w / (w_fs * w_fs);
-    photons.per_input_norm = n_x / (x_fs * x_fs);
+    const double leaked = encoder.leaked_share;
+    photons.per_weight_norm = (1 - leaked) * n_w / (w_fs * w_fs);
+    photons.per_input_norm = (1 - leaked) * n_x / (x_fs * x_fs);
+    photons.constant = leaked * length * n;
     const double inverse_gain2 = 1 / (gain * gain);
     const double offset_scale = leak.signal * leak.signal * inverse_gain2;
     c.weight_norm = excess * pair.detected_w / (gain * gain) * photons.per_weight_norm +
@@ -149,13 +167,24 @@ NoiseModel homodyne_model(const Device& device, Encoding encoding, const Operati
     c.input_norm = excess * pair.detected_x / (gain * gain) * photons.per_input_norm +
                    offset.input_norm * offset_scale;
     c.norm_product = offset.norm_product * offset_scale;
-    c.constant = dark_and_read / (gain * gain);
+    c.constant = (dark_and_read +
+                  excess * leaked * length * (pair.detected_x * n_x + pair.detected_w * n_w)) /
+                 (gain * gain);
   }
-  c.signal = device.laser.rin_per_hz / (2 * receiver.integration_time_s) + pair.phase_variance;
+  const double rin = device.laser.rin_per_hz / (2 * receiver.integration_time_s);
+  c.signal = pair.phase_variance;
+  if (device.laser.rin_common_to_slots) {
+    c.signal += rin;
+  } else {
+    c.norm_product += rin * product.slot_unevenness;
+  }
   model.reads = static_cast<double>(chunks.count);
   model.slots_per_read = chunks.slots;
   model.clipping_correlation = read.converter_half_range_electrons /
                                (gain_per_photon * static_cast<double>(chunks.slots) * n);
+  const double peak = peak_electrons_per_slot(device, n);
+  model.diode_compression =
+      1 - saturated_electrons(detector, peak, receiver.integration_time_s / length) / peak;
   return model;
 }
 
@@ -231,6 +260,12 @@ NoiseModel compile_noise_model(const Device& device, Law law, Encoding encoding,
   }
   model.quantum_efficiency = device.detector.quantum_efficiency;
   repeat(model, point.repetitions);
+  if (law == Law::homodyne) {
+    // Rounding errors of the drives are the same in every repetition.
+    const VarianceCoefficients rounding = drive_rounding(device.modulator, product);
+    model.variance.weight_norm += rounding.weight_norm;
+    model.variance.input_norm += rounding.input_norm;
+  }
   return model;
 }
 

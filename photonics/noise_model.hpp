@@ -23,9 +23,11 @@
 //     g    = 2 eta V cos(phi) sqrt(s(1-s)) D n / (|w| |x|)
 //     c_wx = (F eta D n + 2 i_d T / q + M sigma_read^2) / (2 eta V cos(phi) sqrt(s(1-s)) D n)^2,
 //            which is 1 / (eta D n) for an ideal receiver and equal beams
-//   both:        c_y = RIN / (2 T)
-// Unbalanced couplers and diodes, linewidth with a path mismatch and integrator leak change these
-// as detector_pair.hpp says.
+//   both:        c_y = RIN / (2 T) where all slots share one intensity error (laser.rin_slots
+//                common); c_wx = kappa RIN / (2 T), c_y = 0 where each has its own (independent)
+// Unbalanced couplers and diodes and linewidth with a path mismatch change these as
+// detector_pair.hpp says, leak and amplifier bandwidth as receiver_response.hpp, modulators as
+// encoding_error.hpp.
 //
 // eta quantum efficiency, V visibility, phi phase error, F excess noise factor, i_d dark current of
 // each diode, T integration time of the dot product, s share of the photons in x, n photons per
@@ -34,10 +36,12 @@
 // K repetitions divide every coefficient by K and multiply photons and reads by K.
 //
 // Validity. Gaussian: good where the counts are many; poisson.hpp's gaussian_distance says how
-// good. c_y is exact where the products of a dot product are formed at the same time (parallel in
-// space or wavelength) or contribute equally. Formed one after the other under white RIN, slot k
-// carries its own independent error, and the variance is (RIN / 2T) D sum_k (w_k x_k)^2 >= (RIN /
-// 2T) y^2. Not modelled here: clipping, saturation of the diodes, crosstalk, imperfect modulators.
+// good. Intensity noise: the coefficient c_y is exact where the products of a dot product are
+// formed at the same time (parallel in space or wavelength) or contribute equally. Formed one after
+// the other under white RIN, slot k carries its own independent error, and the variance is
+//   (RIN / 2T) D sum_k (w_k x_k)^2 = kappa (RIN / 2T) |w|^2 |x|^2  >=  (RIN / 2T) y^2,
+// kappa = DotProduct::slot_unevenness, 1 where the squares of w and x are uncorrelated.
+// Not modelled here: clipping, saturation of the diodes (both are reported), crosstalk.
 // Sources: balanced detection is standard (e.g. Yuen and Chan, Opt. Lett. 8, 177, 1983); dot
 // products by homodyne detection, Hamerly et al., Phys. Rev. X 9, 021032 (2019).
 //
@@ -87,6 +91,8 @@ struct DotProduct {
   double input_full_scale = 0;   // x_fs
   double weight_range = 0;  // R_w = max - min of the quantiser (Garg's thermal and weight laws)
   double input_range = 0;   // R_x
+  // kappa = D sum (w_k x_k)^2 / (|w|^2 |x|^2), for intensity noise that each slot has for itself.
+  double slot_unevenness = 1;
 };
 
 // Coefficients of the variance above, for the average over all repetitions.
@@ -124,6 +130,9 @@ struct NoiseModel {
   // Homodyne: |w . x| / (|w| |x|) above which a read leaves the converter's range and clips, which
   // the Gaussian law leaves out; infinite without a converter. At full scale in `full_scale`.
   double clipping_correlation = std::numeric_limits<double>::infinity();
+  // Homodyne: largest share of its photocurrent that the fuller diode loses to saturation, which
+  // the Gaussian law leaves out: that of a full-scale slot, or of even slots where `normalised`.
+  double diode_compression = 0;
   // Garg's weight law: standard deviation of the noise of every single weight, one draw a pass.
   double weight_noise = 0;
   // Law::counting (Wang et al. 2022): photons per multiplication incident on the weights, times

@@ -15,7 +15,7 @@ RandomSequence::RandomSequence(const RandomStream& stream, std::uint64_t element
   counter_ = {0, static_cast<std::uint32_t>(element >> 32), derived[2], derived[3]};
 }
 
-double RandomSequence::uniform() {
+std::uint64_t RandomSequence::bits() {
   if (words_left_ == 0) {
     words_ = philox4x32(counter_, key_);
     // After 2^32 blocks the carry goes into the next word, which is fixed otherwise.
@@ -25,8 +25,11 @@ double RandomSequence::uniform() {
   const std::uint64_t high = words_[static_cast<std::size_t>(4 - words_left_)];
   const std::uint64_t low = words_[static_cast<std::size_t>(5 - words_left_)];
   words_left_ -= 2;
-  const std::uint64_t k = (high << 32 | low) >> 12;
-  return (static_cast<double>(k) + 0.5) * 0x1p-52;
+  return high << 32 | low;
+}
+
+double RandomSequence::uniform() {
+  return (static_cast<double>(bits() >> 12) + 0.5) * 0x1p-52;
 }
 
 double RandomSequence::normal() {

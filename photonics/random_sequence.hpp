@@ -21,6 +21,9 @@ class RandomSequence {
  public:
   RandomSequence(const RandomStream& stream, std::uint64_t element);
 
+  // 64 random bits: a seed for streams of one's own (random.hpp) where numbers are needed in bulk.
+  std::uint64_t bits();
+
   // Strictly inside (0, 1), a multiple of 2^-53.
   double uniform();
 

@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "photonics/constants.hpp"
+#include "photonics/detector_pair.hpp"
 #include "photonics/error.hpp"
 #include "photonics/units.hpp"
 
@@ -87,19 +88,9 @@ Chunks cut_into_chunks(const Device& device, const OperatingPoint& point,
   const double well = read_out(device).full_well_electrons;
   if (std::isinf(well)) return cut(longest);
 
-  const Receiver& receiver = device.receiver;
-  const double share = receiver.signal_beam_share;
-  const double interference =
-      2 * receiver.visibility * std::cos(receiver.phase_error_rad) * std::sqrt(share * (1 - share));
-  const double dark_per_slot = device.detector.dark_current_a * receiver.integration_time_s /
+  const double dark_per_slot = device.detector.dark_current_a * device.receiver.integration_time_s /
                                constants::elementary_charge_c / static_cast<double>(product.length);
-  const double balanced_light =
-      device.detector.quantum_efficiency * point.photons_per_mac * (1 + interference) / 2;
-  // The fuller diode of an unbalanced pair collects (1 + e) max(2T, 2R) of that at most.
-  const double light_per_slot =
-      balanced_light * (1 + std::abs(device.detector.efficiency_imbalance)) *
-      (2 *
-       std::max(device.detector.coupler_transmission, 1 - device.detector.coupler_transmission));
+  const double light_per_slot = peak_electrons_per_slot(device, point.photons_per_mac);
   const double slots = std::floor(well / (light_per_slot + dark_per_slot));
   if (slots < 1) {
     throw ConfigError(fmt::format(

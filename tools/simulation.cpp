@@ -107,7 +107,7 @@ Simulation::Simulation(Experiment experiment, int threads)
   options.quantisation.weight_bits = experiment_.weight_bits;
   options.quantisation.activation_bits = experiment_.activation_bits;
   if (experiment_.activation_bits > 0 ||
-      network::needs_ranges(experiment_.law, experiment_.encoding)) {
+      network::needs_ranges(experiment_.device, experiment_.law, experiment_.encoding)) {
     // Ranges are those of the float network, whatever runs on them.
     calibrate_ranges();
     options.quantisation.ranges = ranges_;
@@ -140,11 +140,12 @@ bool Simulation::noise_shared_by_pass() const {
 void Simulation::calibrate_ranges() {
   if (!experiment_.range_data) {
     throw ConfigError(
-        "range_data: missing (quantised activations, the full-scale encoding and Garg's thermal "
-        "law "
-        "scale with the range of every layer's inputs). Name a calibration set that is not the "
-        "test "
-        "set: range_data: {file: train.h5, images: 400}.");
+        "range_data: missing (quantised activations, the full-scale encoding, Garg's thermal law "
+        "and "
+        "modulators with an extinction ratio or a DAC scale with the range of every layer's "
+        "inputs). "
+        "Name a calibration set that is not the test set: range_data: {file: train.h5, images: "
+        "400}.");
   }
   const data::Dataset calibration = data::Dataset::open(*experiment_.range_data);
   const LoadedNetwork network = load_network(experiment_.model, calibration, {});

@@ -76,6 +76,62 @@ adc: {bits: 7.5, full_scale: 1 V, energy_per_conversion: 1 pJ}
   EXPECT_EQ(d.adc.energy_per_conversion_j, 1e-12);
 }
 
+TEST(DeviceFile, LightCurrentLineAmplifierAndEncoder) {
+  const std::string text = R"(
+name: rest
+laser:
+  slope_efficiency: 250 mW/A
+  threshold_current: 12 mA
+  junction_voltage: 0.9 V
+  series_resistance: 4 ohm
+  cooling_per_heat: 0.5
+  rin: 1e-15 1/Hz
+  rin_slots: independent
+  linewidth: 2 MHz
+  maximum_power: 20 mW
+modulator: {half_wave_voltage: 5 V, extinction_ratio: 25 dB, bias_error: 1 deg, bandwidth: 30 GHz, dac_bits: 8}
+detector: {quantum_efficiency: 0.9, saturation_current: 3 mA, efficiency_imbalance: 0.02, coupler_transmission: 0.49}
+receiver:
+  kind: transimpedance
+  feedback_resistance: 80 kohm
+  amplifier_voltage_noise: 1.5 nV/sqrt(Hz)
+  amplifier_current_noise: 2 pA/√Hz
+  input_capacitance: 50 fF
+  bandwidth: 2.5 GHz
+  path_mismatch: 3 ps
+)";
+  const Device d = parse_device(text, "d.yaml");
+  EXPECT_EQ(d.laser.slope_efficiency_w_per_a, 0.25);
+  EXPECT_EQ(d.laser.threshold_current_a, 12e-3);
+  EXPECT_EQ(d.laser.junction_voltage_v, 0.9);
+  EXPECT_EQ(d.laser.series_resistance_ohm, 4);
+  EXPECT_EQ(d.laser.cooling_per_heat, 0.5);
+  EXPECT_FALSE(d.laser.rin_common_to_slots);
+  EXPECT_EQ(d.detector.saturation_current_a, 3e-3);
+  EXPECT_EQ(d.receiver.amplifier_voltage_noise_v_per_rthz, 1.5e-9);
+  EXPECT_EQ(d.receiver.amplifier_current_noise_a_per_rthz, 2e-12);
+  EXPECT_EQ(d.receiver.bandwidth_hz, 2.5e9);
+  EXPECT_EQ(parse_device("laser: {rin_slots: common}", "d.yaml").laser.rin_common_to_slots, true);
+  // And back.
+  const std::string yaml = device_to_yaml(d);
+  EXPECT_EQ(device_to_yaml(parse_device(yaml, "again")), yaml);
+  EXPECT_EQ(parse_device(yaml, "again").receiver.amplifier_current_noise_a_per_rthz, 2e-12);
+  EXPECT_EQ(parse_device(yaml, "again").laser.slope_efficiency_w_per_a, 0.25);
+
+  EXPECT_THAT(refusal("laser:\n  slope_efficiency: 250 mW\n"),
+              AllOf(StartsWith("d.yaml:2:21: "), HasSubstr("a slope efficiency"),
+                    HasSubstr("W/A with an SI prefix")));
+  EXPECT_THAT(refusal("receiver:\n  kind: transimpedance\n  amplifier_current_noise: 2 pA\n"),
+              AllOf(HasSubstr("d.yaml:3:28: "), HasSubstr("a current noise density"),
+                    HasSubstr("A/sqrt(Hz)")));
+  EXPECT_THAT(refusal("laser: {threshold_current: 5 mA}"), HasSubstr("laser.slope_efficiency"));
+  EXPECT_THAT(refusal("laser: {slope_efficiency: 2 W/A, junction_voltage: 3 V}"),
+              HasSubstr("is above h nu / q"));
+  EXPECT_THAT(refusal("laser: {rin_slots: some}"), HasSubstr("common, independent"));
+  EXPECT_THAT(refusal("receiver: {bandwidth: 1 GHz}"), HasSubstr("would be ignored"));
+  EXPECT_THAT(refusal("modulator: {dac_bits: 1}"), HasSubstr("is outside 2 to 32"));
+}
+
 TEST(DeviceFile, WhatIsNotSaidIsTheDefault) {
   const Device d = parse_device("name: empty\n", "d.yaml");
   const Device defaults;

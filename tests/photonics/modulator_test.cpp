@@ -79,7 +79,8 @@ TEST(Modulator, BiasErrorAndConverter) {
     const double v = i / 1000.0;
     worst = std::max(worst, std::abs(coarse.field(coarse.drive(v)).real() - v));
   }
-  const double half_step = std::numbers::pi / 63 / 2;  // of theta
+  EXPECT_NEAR(coarse.field(coarse.drive(0)).real(), 0, 1e-16);
+  const double half_step = std::numbers::pi / 62 / 2;  // of theta
   EXPECT_LE(worst, half_step);
   EXPECT_GT(worst, 0.9 * half_step);
 }
@@ -88,6 +89,7 @@ TEST(Modulator, RefusesBadParameters) {
   EXPECT_THROW(MachZehnder({.extinction_ratio_db = 0}, 0), ConfigError);
   EXPECT_THROW(MachZehnder({.bandwidth_hz = -1}, 0), ConfigError);
   EXPECT_THROW(MachZehnder({.dac_bits = 40}, 0), ConfigError);
+  EXPECT_THROW(MachZehnder({.dac_bits = 1}, 0), ConfigError);
   EXPECT_THROW(MachZehnder({.half_wave_voltage_v = -1}, 0), ConfigError);
   EXPECT_THROW(MachZehnder({}, -1), ConfigError);
 }

@@ -27,22 +27,46 @@ Device imperfect() {
   device.receiver.phase_error_rad = 0.1;
   device.receiver.signal_beam_share = 0.4;
   device.adc = {.bits = 6, .full_scale_v = 0.1};
+  device.modulator.extinction_ratio_db = 20;
+  device.modulator.dac_bits = 7;
   return device;
 }
 
 TEST(NoiseBudget, TermsAddUpToTheLaw) {
-  const DotProduct product{.length = 100};
-  for (const double n : {0.5, 20.0, 300.0}) {
-    const OperatingPoint point{.photons_per_mac = n};
-    const NoiseBudget budget = noise_budget(imperfect(), point, product, 0.6);
-    const NoiseModel model =
-        compile_noise_model(imperfect(), Law::homodyne, Encoding::normalised, point, product);
-    // For |w| = |x| = 1: y = 0.6.
-    const double gain = budget.signal_electrons / 0.6;
-    const double variance = model.variance.norm_product + model.variance.signal * 0.36;
-    EXPECT_NEAR(budget.variance / (variance * gain * gain), 1, 1e-12) << n;
-    for (const NoiseTerm& term : budget.terms) EXPECT_GT(term.variance, 0) << term.name;
+  const DotProduct product{
+      .length = 100, .weight_full_scale = 0.3, .input_full_scale = 0.4, .slot_unevenness = 1.7};
+  Device device = imperfect();
+  for (const bool common : {true, false}) {
+    device.laser.rin_common_to_slots = common;
+    for (const double n : {0.5, 20.0, 300.0}) {
+      const OperatingPoint point{.photons_per_mac = n};
+      const NoiseBudget budget = noise_budget(device, point, product, 0.6);
+      const VarianceCoefficients c =
+          compile_noise_model(device, Law::homodyne, Encoding::normalised, point, product).variance;
+      // For |w| = |x| = 1: y = 0.6.
+      const double gain = budget.signal_electrons / 0.6;
+      const double variance =
+          c.constant + c.weight_norm + c.input_norm + c.norm_product + c.signal * 0.36;
+      EXPECT_NEAR(budget.variance / (variance * gain * gain), 1, 1e-12) << n;
+      EXPECT_NEAR(budget.full_range_electrons / (2 * gain), 1, 1e-12);
+      for (const NoiseTerm& term : budget.terms) EXPECT_GT(term.variance, 0) << term.name;
+    }
   }
+}
+
+// Noise bits and ENOB of one and the same noise: the rounding error of B bits over the range, and a
+// sine that fills it; one bit more for four times the light.
+TEST(NoiseBudget, BitsOfAnOutput) {
+  const auto budget = [](double n) {
+    return noise_budget(Device{}, {.photons_per_mac = n}, {.length = 64}, 0.5);
+  };
+  const double sigma = std::sqrt(640.0);
+  EXPECT_NEAR(budget(10).bits(), std::log2(1280 / (std::sqrt(12.0) * sigma) + 1), 1e-12);
+  // (SNDR - 1.76) / 6.02
+  EXPECT_NEAR(budget(10).effective_bits(), (10 * std::log10(640.0 * 640 / 2 / 640) - 1.76) / 6.02,
+              2e-3);
+  EXPECT_NEAR(budget(4e4).effective_bits() - budget(1e4).effective_bits(), 1, 1e-9);
+  EXPECT_NEAR(budget(4e4).bits() - budget(1e4).bits(), 1, 1e-2);
 }
 
 TEST(NoiseBudget, IdealReceiver) {

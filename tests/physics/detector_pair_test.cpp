@@ -209,26 +209,6 @@ TEST(DetectorPair, LinewidthWithAPathMismatch) {
   EXPECT_NEAR(detector_pair(device).phase_variance / (2 * std::numbers::pi * 1e3 * 1e-16), 1, 1e-3);
 }
 
-// Averages of the exponential, by sums; and the limit of no leak.
-TEST(DetectorPair, Leak) {
-  Receiver receiver;
-  EXPECT_EQ(integrator_leak(receiver, 1e-6).signal, 1);
-  receiver.leak_time_constant_s = 3e-7;
-  double signal = 0, shot = 0;
-  constexpr int steps = 100000;
-  for (int i = 0; i < steps; ++i) {
-    const double weight = std::exp(-(i + 0.5) / steps * 1e-6 / 3e-7);
-    signal += weight / steps;
-    shot += weight * weight / steps;
-  }
-  const Leak leak = integrator_leak(receiver, 1e-6);
-  EXPECT_NEAR(leak.signal, signal, 1e-9);
-  EXPECT_NEAR(leak.shot, shot, 1e-9);
-  EXPECT_GT(leak.shot, leak.signal * leak.signal);
-  receiver.leak_time_constant_s = 1;
-  EXPECT_NEAR(integrator_leak(receiver, 1e-9).signal, 1, 1e-9);
-}
-
 // V15: kTC from 1 fF to 10 pF; what double sampling removes and brings.
 TEST(ReadOutNoise, ResetNoiseAndCorrelatedDoubleSampling) {
   const double expected[] = {12.7, 40.2, 127, 402, 1270};
@@ -284,10 +264,15 @@ TEST(DetectorPair, RefusesNonsense) {
                                    {.photons_per_mac = 1}, product),
                ConfigError);
   device = {};
-  device.receiver.kind = ReceiverKind::charge_integrator;
-  device.receiver.capacitance_f = 1e-15;
-  device.receiver.leak_time_constant_s = 1e-9;
-  EXPECT_THROW(HomodyneReceiver(device, Encoding::normalised, {.photons_per_mac = 1}, product),
+  device.receiver.bandwidth_hz = 1e9;  // no amplifier
+  EXPECT_THROW(validate(device), ConfigError);
+  device = {};
+  device.detector.saturation_current_a = -1;
+  EXPECT_THROW(validate(device), ConfigError);
+  device = {};
+  device.modulator.dac_bits = 6;  // the explicit receiver has ideal modulators
+  EXPECT_THROW(HomodyneReceiver(device, Encoding::full_scale, {.photons_per_mac = 1},
+                                {.length = 4, .weight_full_scale = 1, .input_full_scale = 1}),
                ConfigError);
 }
 

@@ -146,6 +146,36 @@ TEST(Fidelities, AgreeOnLeakIntensityNoiseAndLinewidth) {
   noisy.receiver.integration_time_s = 2e-8;
   noisy.laser.rin_per_hz = 1e-12;
   expect_agreement(noisy, Encoding::full_scale, {.photons_per_mac = 2000}, v, trials, "RIN");
+  noisy.laser.rin_common_to_slots = false;
+  expect_agreement(noisy, Encoding::full_scale, {.photons_per_mac = 2000}, v, trials, "white RIN");
+  Device slow;
+  slow.receiver.kind = ReceiverKind::transimpedance;
+  slow.receiver.feedback_resistance_ohm = 2e5;
+  slow.receiver.integration_time_s = 2e-9;
+  slow.receiver.bandwidth_hz = 4e8;  // a fifth of the charge has not come out at the read
+  slow.tile.accumulation_limit = 16;
+  expect_agreement(slow, Encoding::normalised, {.photons_per_mac = 500}, v, trials, "bandwidth");
+  EXPECT_LT(
+      compile_homodyne_counts(slow, Encoding::normalised, {.photons_per_mac = 500}, v.product())
+          .gain,
+      500.5 * 32);
+  // The explicit receiver, slot by slot.
+  for (const Device& device : {leaky, slow, noisy}) {
+    const NoiseModel model = compile_noise_model(device, Law::homodyne, Encoding::normalised,
+                                                 {.photons_per_mac = 300}, v.product());
+    const HomodyneReceiver receiver(device, Encoding::normalised, {.photons_per_mac = 300},
+                                    v.product());
+    Moments moments;
+    for (int trial = 0; trial < trials; ++trial) {
+      RandomSequence random({.seed = 37}, static_cast<std::uint64_t>(trial));
+      moments.add(receiver.measure(v.w, v.x, random).estimate);
+    }
+    EXPECT_NEAR(moments.mean(), v.y, five_sigma * moments.mean_error());
+    EXPECT_NEAR(moments.variance(), v.variance(model.variance),
+                five_sigma * moments.variance_error());
+    EXPECT_GT(std::abs(1.15 * moments.variance() - v.variance(model.variance)),
+              five_sigma * moments.variance_error());
+  }
   Device wide;
   wide.receiver.integration_time_s = 2e-8;
   wide.receiver.phase_error_rad = 0.5;
@@ -222,6 +252,36 @@ TEST(Fidelities, ConvertersSaturate) {
   EXPECT_LT(model.clipping_correlation, 1);
   const Moments m = in_time(device, Encoding::normalised, point, v, 100);
   EXPECT_NEAR(m.mean() / v.y, model.clipping_correlation, 0.02);
+}
+
+// Diodes that saturate lose what i / (1 + i / i_sat) takes, slot by slot: in time and photon by
+// photon alike, and the Gaussian law says how much the fuller one can lose.
+TEST(Fidelities, DiodesSaturate) {
+  const Vectors v(std::vector<float>(16, 1.0f), std::vector<float>(16, 1.0f));
+  Device device;
+  const double slot = 1e-9 / 16, photons = 2e4;
+  device.detector.saturation_current_a = 4 * photons * 1.602176634e-19 / slot;
+  const OperatingPoint point{.photons_per_mac = photons};
+  const NoiseModel model =
+      compile_noise_model(device, Law::homodyne, Encoding::normalised, point, v.product());
+  // All light on the plus diode: 1 / (1 + 1/4) of it comes out.
+  EXPECT_NEAR(model.diode_compression, 0.2, 1e-9);
+  const HomodyneReceiver receiver(device, Encoding::normalised, point, v.product());
+  Moments photon_by_photon;
+  for (int trial = 0; trial < 200; ++trial) {
+    RandomSequence random({.seed = 38}, static_cast<std::uint64_t>(trial));
+    photon_by_photon.add(receiver.measure(v.w, v.x, random).estimate);
+  }
+  const Moments m = in_time(device, Encoding::normalised, point, v, 200);
+  EXPECT_NEAR(m.mean() / v.y, 0.8, five_sigma * m.mean_error() / v.y);
+  EXPECT_NEAR(photon_by_photon.mean() / v.y, 0.8, five_sigma * photon_by_photon.mean_error() / v.y);
+  EXPECT_LT(five_sigma * m.mean_error() / v.y, 0.01);
+  // Orthogonal vectors load both diodes alike, and their difference stays right.
+  std::vector<float> alternating(16);
+  for (std::size_t k = 0; k < 16; ++k) alternating[k] = k % 2 == 0 ? 1.0f : -1.0f;
+  const Vectors orthogonal(std::vector<float>(16, 1.0f), alternating);
+  const Moments even = in_time(device, Encoding::normalised, point, orthogonal, 200);
+  EXPECT_NEAR(even.mean(), 0, five_sigma * even.mean_error());
 }
 
 TEST(Fidelities, TraceHoldsTheReading) {

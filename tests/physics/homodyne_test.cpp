@@ -262,34 +262,47 @@ TEST(Homodyne, ExplicitReceiverSaturates) {
   EXPECT_NEAR(result.estimate.mean(), v.y * 624.15 / 1600, 0.02 * v.y);
 }
 
-// V17: intensity noise on the signal at perfect balance, sigma_y / |y| = sqrt(RIN / (2 T)), where
-// all slots contribute equally.
+// V17: intensity noise on the signal at perfect balance, sigma_y / |y| = sqrt(RIN / (2 T)): of any
+// slots where they share one error, and of equal slots where each has its own.
 TEST(Homodyne, IntensityNoiseOnTheSignal) {
-  Vectors v(64, 8);
-  for (std::size_t k = 0; k < v.w.size(); ++k) v.x[k] = v.w[k] = k % 2 == 0 ? 0.5f : -0.5f;
-  v.update();
-  Device device;
-  device.laser.rin_per_hz = 1e-13;
-  device.receiver.integration_time_s = 1e-8;
-  const double expected = std::sqrt(1e-13 / 2e-8);
-  constexpr int trials = 100000;
-  // So much light that counting noise is 5 % of the intensity noise's variance, and taken off.
-  const double n = 1 / (expected * expected) / 64 * 20;
-  const Trials result = run(device, Encoding::normalised, {.photons_per_mac = n}, v, trials);
-  const double shot = v.norms() / std::sqrt(64 * n);
-  const double excess = std::sqrt(result.estimate.variance() - shot * shot) / v.y;
-  const double bound = 1.1 * five_sigma / std::sqrt(2.0 * trials);
-  EXPECT_NEAR(excess / expected, 1, bound);
-  EXPECT_GT(std::abs(excess / expected * std::sqrt(1.1) - 1), bound);
-  expect_law(device, Encoding::normalised, {.photons_per_mac = n}, v, trials, "equal slots");
+  for (const bool common : {true, false}) {
+    Vectors v(64, 8);
+    for (std::size_t k = 0; k < v.w.size(); ++k) {
+      if (common) {
+        v.x[k] += v.w[k];
+      } else {
+        v.x[k] = v.w[k] = k % 2 == 0 ? 0.5f : -0.5f;
+      }
+    }
+    v.update();
+    Device device;
+    device.laser.rin_per_hz = 1e-13;
+    device.laser.rin_common_to_slots = common;
+    device.receiver.integration_time_s = 1e-8;
+    const double expected = std::sqrt(1e-13 / 2e-8);
+    constexpr int trials = 100000;
+    // So much light that counting noise is 5 % of the intensity noise's variance, and taken off.
+    const double n = std::pow(v.norms() / (v.y * expected), 2) / 64 * 20;
+    const Trials result = run(device, Encoding::normalised, {.photons_per_mac = n}, v, trials);
+    const double shot = v.norms() / std::sqrt(64 * n);
+    const double excess = std::sqrt(result.estimate.variance() - shot * shot) / std::abs(v.y);
+    const double bound = 1.1 * five_sigma / std::sqrt(2.0 * trials);
+    EXPECT_NEAR(excess / expected, 1, bound) << common;
+    EXPECT_GT(std::abs(excess / expected * std::sqrt(1.1) - 1), bound) << common;
+    if (common) {
+      expect_law(device, Encoding::normalised, {.photons_per_mac = n}, v, trials, "shared error");
+    }
+  }
 }
 
-// The stated limit of c_y: slots that follow one another under white intensity noise add in
-// squares, (RIN / 2T) D sum (w_k x_k)^2, which for mixed signs is far above (RIN / 2T) y^2.
+// Slots that follow one another under white intensity noise add in squares, (RIN / 2T) D sum (w_k
+// x_k)^2, which for mixed signs is far above (RIN / 2T) y^2; the law takes its ratio to |w|^2
+// |x|^2.
 TEST(Homodyne, WhiteIntensityNoiseOfUnequalSlots) {
   const Vectors v(64, 9);
   Device device;
   device.laser.rin_per_hz = 1e-13;
+  device.laser.rin_common_to_slots = false;
   device.receiver.integration_time_s = 1e-8;
   double squares = 0;
   for (std::size_t k = 0; k < v.w.size(); ++k) {
@@ -302,6 +315,26 @@ TEST(Homodyne, WhiteIntensityNoiseOfUnequalSlots) {
   const double expected = 1e-13 / 2e-8 * 64 * squares + shot2;
   EXPECT_NEAR(result.estimate.variance(), expected, five_sigma * result.estimate.variance_error());
   EXPECT_GT(64 * squares, 4 * v.y * v.y);
+  DotProduct product = v.product();
+  product.slot_unevenness = 64 * squares / (v.weight_norm2 * v.input_norm2);
+  const NoiseModel model = compile_noise_model(device, Law::homodyne, Encoding::normalised,
+                                               {.photons_per_mac = n}, product);
+  EXPECT_NEAR(predicted_variance(model.variance, v) / expected, 1, 1e-12);
+  const HomodyneCounts counts =
+      compile_homodyne_counts(device, Encoding::normalised, {.photons_per_mac = n}, product);
+  EXPECT_NEAR(predicted_variance(counts.residual, v) / (expected - shot2), 1, 1e-9);
+  // Unknown slots: 1, right on average for operands whose squares are uncorrelated.
+  double average = 0;
+  constexpr int vectors = 4000;
+  for (std::uint32_t i = 0; i < vectors; ++i) {
+    const Vectors u(64, 100 + i);
+    double sum = 0;
+    for (std::size_t k = 0; k < u.w.size(); ++k) {
+      sum += std::pow(static_cast<double>(u.w[k]) * static_cast<double>(u.x[k]), 2);
+    }
+    average += 64 * sum / (u.weight_norm2 * u.input_norm2) / vectors;
+  }
+  EXPECT_NEAR(average, DotProduct{}.slot_unevenness, 0.02);
 }
 
 // The counting fidelity as a network runs it: two Poisson numbers an output from two streams, and a

@@ -70,6 +70,46 @@ def write_result(
     return path
 
 
+def write_device_result(path: Path, waveform: bool = False) -> Path:
+    """What `attojoule device` writes with --out, or with --waveform."""
+    with h5py.File(path, "w") as file:
+        identity = {"format": "attojoule-result", "format_version": 1, "program_version": "0.1.0"}
+        file.attrs.update({**identity, "config": "name: bench\nreceiver:\n  kind: transimpedance\n"})
+        if waveform:
+            samples, per_slot = 64, 8
+            for group in ("waveform", "eye"):
+                wave = np.sin(np.arange(samples))
+                for name in ("field_x", "field_w", "current", "charge", "output"):
+                    file[f"{group}/{name}"] = wave
+                file[f"{group}/time"] = np.arange(samples) * 1e-11
+                scalars = {"slot_time": 8e-11, "samples_per_slot": per_slot, "value": 0.5}
+                for name, value in {**scalars, "estimate": 0.4987}.items():
+                    file[f"{group}/{name}"] = float(value)
+            return path
+        terms = ["shot noise", "receiver", "nothing"]
+        photons = np.logspace(-2, 4, 25)
+        variance = np.stack([photons * 100, 0 * photons + 400, 0 * photons], axis=1)
+        shares = variance / variance.sum(axis=1, keepdims=True)
+        text = h5py.string_dtype()
+        file.create_dataset("noise/term", data=terms, dtype=text)
+        file["noise/share"] = [0.6, 0.4, 0.0]
+        limits = {"shot_limited_above_power": 1e-9, "shot_limited_below_power": np.inf}
+        for name, value in {**limits, "power": 1e-8}.items():
+            file[f"noise/{name}"] = value
+        file["operating_point/photons_per_mac"] = 6.0
+        file["operating_point/dot_length"] = 100.0
+        file.create_dataset("sweep/term", data=terms, dtype=text)
+        file["sweep/photons_per_mac"] = photons
+        file["sweep/power"] = photons * 1e-9
+        file["sweep/electrons_rms"] = np.sqrt(variance)
+        file["sweep/share"] = shares
+        for name in ("noise_bits", "enob"):
+            file[f"sweep/{name}"] = np.log2(1 + photons)
+        for name in ("kolmogorov", "total_variation"):
+            file[f"sweep/{name}"] = np.where(photons < 1e3, 0.2 / np.sqrt(1 + photons), np.nan)
+    return path
+
+
 def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-B", PLOTS / script, *arguments]
     return subprocess.run([str(word) for word in command], capture_output=True, text=True)
@@ -252,6 +292,26 @@ class PlotsTest(unittest.TestCase):
         np.testing.assert_allclose(read.share(read.optical), expected)
         self.assertAlmostEqual(read.share(read.total).sum(), 100)
         self.assertAlmostEqual(read.mean_per_mac(read.optical), 170800 / 89400)
+
+    def test_device_report_and_waveform(self) -> None:
+        out = self.folder / "d.svg"
+        done = run("device.py", write_device_result(self.folder / "d.h5"), "--svg", out)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        drawn = out.read_text()
+        for words in ("bench", "60.0 %", "shot-noise limited", "noise bits", "auto counts above"):
+            self.assertIn(words, drawn)
+        self.assertNotIn("nothing", drawn)  # a term without noise
+        wave = write_device_result(self.folder / "w.h5", waveform=True)
+        done = run("device.py", wave, "--svg", out)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("output of the amplifier", out.read_text())
+        self.assertIn("read 0.4987", out.read_text())
+        done = run("device.py", write_result(self.folder / "r.h5"), "--svg", out)
+        self.assert_refused(done, 3, "/sweep/electrons_rms", "attojoule device")
+        with h5py.File(self.folder / "d.h5", "a") as file:
+            del file["sweep/share"]
+        done = run("device.py", self.folder / "d.h5", "--svg", out)
+        self.assert_refused(done, 3, "/sweep/share")
 
     def test_number_formats(self) -> None:
         self.assertEqual(layers.with_prefix(999, "MAC"), "999 MAC")
