@@ -182,8 +182,15 @@ Minimum minimise(const Model& model, std::span<const double> y, const VectorXd& 
   }
   if (m > 0) {
     const MatrixXd jacobian = weight.asDiagonal() * free_columns(model.jacobian(p), free);
+    const double size =
+        weight.cwiseProduct(model.residuals(p, std::vector<double>(y.size()))).norm();
     for (Eigen::Index k = 0; k < m; ++k) {
-      if (!(jacobian.col(k).norm() > 1e-20 * largest(k)) && largest(k) > 0) result.plateau = true;
+      // Both: the influence fell, and a change of the parameter by its own size changes nothing.
+      const double norm = jacobian.col(k).norm();
+      const double change = norm * std::abs(p[free.index[static_cast<std::size_t>(k)]]);
+      if (!(norm > 1e-20 * largest(k)) && largest(k) > 0 && !(change > 1e-15 * size)) {
+        result.plateau = true;
+      }
     }
   }
   result.p = std::move(p);
