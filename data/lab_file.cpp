@@ -26,6 +26,47 @@ bool is_hdf5(const std::vector<std::byte>& bytes) {
          });
 }
 
+// Ports that a name like "amplifier.s2p" states; 0 for ".ts", -1 for no Touchstone name.
+int ports_of_name(const std::filesystem::path& file) {
+  const std::string extension = lower_text(file.extension().string());
+  if (extension == ".ts") return 0;
+  if (extension.size() < 4 || extension[1] != 's' || extension.back() != 'p') return -1;
+  int ports = 0;
+  const char* end = extension.data() + extension.size() - 1;
+  const auto parsed = std::from_chars(extension.data() + 2, end, ports);
+  return parsed.ec == std::errc{} && parsed.ptr == end && ports > 0 ? ports : -1;
+}
+
+bool is_descriptor(const LabText& text) {
+  for (const auto& line : text.lines) {
+    const std::string_view body = trimmed_text(line);
+    if (body.empty() || body.front() == '#') continue;
+    const auto words = split_cells(body, ' ');
+    return words.size() == 2 && words[0] == "v";
+  }
+  return false;
+}
+
+bool is_option_line(std::string_view line) {
+  const std::string body = lower_text(trimmed_text(line));
+  if (body.starts_with("[version]")) return true;
+  if (!body.starts_with('#')) return false;
+  const auto words = split_cells(std::string_view(body).substr(1), ' ');
+  // "# GHz S RI R 50": a unit and a parameter at least, and nothing else.
+  if (words.size() < 2 || words.size() > 6) return false;
+  return (words[0] == "hz" || words[0] == "khz" || words[0] == "mhz" || words[0] == "ghz") &&
+         words[1].size() == 1 && std::string_view("syzgh").find(words[1][0]) != std::string::npos;
+}
+
+bool looks_like_touchstone(const LabText& text) {
+  for (const auto& line : text.lines) {
+    const std::string_view body = trimmed_text(line);
+    if (body.empty() || body.front() == '!') continue;
+    return is_option_line(body);
+  }
+  return false;
+}
+
 void apply_unit_options(const LabReadOptions& options, LabTable& table) {
   for (const std::string& assignment : options.units) {
     const std::size_t equals = assignment.rfind('=');
@@ -120,27 +161,44 @@ const LabColumn& LabTable::column(std::string_view name) const {
                                               : fmt::format("did you mean \"{}\"?", nearest)));
 }
 
-LabTable read_lab_file(const std::filesystem::path& file, const LabReadOptions& options) {
-  const std::vector<std::byte> bytes = read_file(file);
+LabTable read_lab_text(std::string_view bytes, const std::filesystem::path& file,
+                       const LabReadOptions& options) {
   LabTable table;
   table.file = file;
-  table.sha256 = sha256_of_file(file);
-  if (is_hdf5(bytes)) {
-    read_lab_hdf5(file, options.group, table);
-  } else {
-    if (bytes.size() > largest_text) {
-      throw DataError(fmt::format("{}: {} MiB of text (at most {}); convert it to HDF5, or cut it",
-                                  file.string(), bytes.size() >> 20, largest_text >> 20));
-    }
-    if (!options.group.empty()) {
-      throw ConfigError(
-          fmt::format("--group: {} is no HDF5 file. Leave the option out.", file.string()));
-    }
-    const std::string_view view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    const LabText text = decode_lab_text(view, file.string(), table.warnings);
+  if (bytes.size() > largest_text) {
+    throw DataError(fmt::format("{}: {} MiB of text (at most {}); convert it to HDF5, or cut it",
+                                file.string(), bytes.size() >> 20, largest_text >> 20));
+  }
+  const LabText text = decode_lab_text(bytes, file.string(), table.warnings);
+  const int ports = ports_of_name(file);
+  const bool touchstone = ports >= 0 || looks_like_touchstone(text);
+  if (!options.group.empty() && !touchstone) {
+    throw ConfigError(
+        fmt::format("--group: {} is no HDF5 file. Leave the option out.", file.string()));
+  }
+  if (touchstone) {
+    read_touchstone(text, std::max(ports, 0), options.group, table);
+  } else if (is_descriptor(text)) {
+    read_emva_descriptor(text, table);
+  } else if (!options.columns.empty() || !read_instrument_csv(text, table)) {
     read_own_csv(text, options, table);
   }
   apply_unit_options(options, table);
+  return table;
+}
+
+LabTable read_lab_file(const std::filesystem::path& file, const LabReadOptions& options) {
+  const std::vector<std::byte> bytes = read_file(file);
+  LabTable table;
+  if (is_hdf5(bytes)) {
+    table.file = file;
+    read_lab_hdf5(file, options.group, table);
+    apply_unit_options(options, table);
+  } else {
+    table = read_lab_text(
+        std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()), file, options);
+  }
+  table.sha256 = sha256_of_file(file);
   return table;
 }
 
@@ -213,7 +271,7 @@ std::string place_of_row(const LabTable& table, std::size_t row) {
   return fmt::format("{}: row {}", table.file.string(), row + 1);
 }
 
-void write_lab_csv(const LabTable& table, const std::filesystem::path& file) {
+std::string lab_csv_text(const LabTable& table) {
   std::string text = fmt::format("# converted from: {} ({})\n# sha256 of the source: {}\n",
                                  table.file.filename().string(), table.format, table.sha256);
   const auto one_line = [](std::string value) {
@@ -242,6 +300,11 @@ void write_lab_csv(const LabTable& table, const std::filesystem::path& file) {
     }
     text += '\n';
   }
+  return text;
+}
+
+void write_lab_csv(const LabTable& table, const std::filesystem::path& file) {
+  const std::string text = lab_csv_text(table);
   std::filesystem::path temporary = file;
   temporary += ".part";
   {

@@ -8,7 +8,8 @@
 //
 // Messages: `FILE:LINE[:COLUMN]: problem; remedy`.
 // Tests: tests/data/lab_file_test.cpp, tests/data/touchstone_test.cpp,
-// tests/fuzz/lab_file_fuzz.cpp.
+// tests/fuzz/lab_file_fuzz.cpp,
+//        tests/fuzz/touchstone_fuzz.cpp.
 #pragma once
 
 #include <filesystem>
@@ -59,6 +60,11 @@ struct LabReadOptions {
 // options do not fit the file.
 LabTable read_lab_file(const std::filesystem::path& file, const LabReadOptions& options = {});
 
+// The same of a text in memory; `file` is its name in messages, and says the ports of a Touchstone
+// file. Images of an EMVA descriptor are looked for beside it. No sha256.
+LabTable read_lab_text(std::string_view bytes, const std::filesystem::path& file,
+                       const LabReadOptions& options = {});
+
 // The values of a column in `unit` ("W", "V^2/Hz", "dB"). DataError, with file, line and column,
 // where the column is missing, has no unit or one of another dimension, or a value has no place on
 // a decibel scale. Where `unit` is "1" a column without a unit passes.
@@ -80,6 +86,7 @@ std::string place_of_row(const LabTable& table, std::size_t row);
 // The table as own CSV, or as HDF5 (data sets /NAME with attribute `units`, settings as attributes
 // of the root), that read_lab_file() reads back: numbers bit for bit. Written whole or not at all.
 // RunError where the file cannot be written.
+std::string lab_csv_text(const LabTable& table);
 void write_lab_csv(const LabTable& table, const std::filesystem::path& file);
 void write_lab_hdf5(const LabTable& table, const std::filesystem::path& file);
 

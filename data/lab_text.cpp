@@ -316,6 +316,7 @@ std::string averaging_kind(std::string_view text) {
 void add_setting(std::map<std::string, std::string>& settings, std::string_view name,
                  std::string_view value, std::string_view unit) {
   name = trimmed_text(name);
+  while (name.ends_with(':')) name.remove_suffix(1);
   value = trimmed_text(value);
   if (name.empty() || value.empty()) return;
   const std::string spelling = lower_text(name);
@@ -324,7 +325,10 @@ void add_setting(std::map<std::string, std::string>& settings, std::string_view 
     if (spelling != known.spelling) continue;
     key = known.name;
     double number = 0;
-    if (unit.empty() && !known.unit.empty() && parse_number(value, '.', number)) unit = known.unit;
+    if (unit.empty() && !known.unit.empty() && parse_number(value, '.', number)) {
+      settings.insert_or_assign(std::string(key), fmt::format("{} {}", number, known.unit));
+      return;
+    }
     if (known.name == "averaging") {
       settings.insert_or_assign(std::string(key), averaging_kind(value));
       return;
