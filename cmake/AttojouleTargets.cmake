@@ -45,9 +45,16 @@ function(attojoule_test)
   set(target ${ARG_NAME})
   add_executable(${target} ${ARG_SOURCES})
   target_link_libraries(${target} PRIVATE attojoule_settings ${ARG_LIBS} GTest::gmock GTest::gtest_main)
-  # Paths that a test may need whatever directory it runs in.
-  target_compile_definitions(${target} PRIVATE ATTOJOULE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
-    ATTOJOULE_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  # Where the sources lie, for those that ask (an absolute path keeps a compiler cache from serving
+  # two checkouts).
+  foreach(source ${ARG_SOURCES})
+    file(STRINGS ${source} asks REGEX "ATTOJOULE_SOURCE_DIR" LIMIT_COUNT 1)
+    if(asks)
+      set_property(SOURCE ${source} APPEND PROPERTY COMPILE_DEFINITIONS ATTOJOULE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    endif()
+  endforeach()
+  # Test code itself need not be fast, and compiles in two thirds of the time.
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
   gtest_discover_tests(${target} TEST_PREFIX ${ARG_NAME}. TEST_LIST ${target}_cases DISCOVERY_TIMEOUT 120
     PROPERTIES TIMEOUT ${ARG_TIMEOUT})
   # gtest_discover_tests cannot hand on a property that is a list, such as more than one label: this
