@@ -118,7 +118,7 @@ void expect_gradient(const Case& c, const Check& check) {
   NoiseRequest law;
   law.law = check.law;
   law.encoding = check.encoding;
-  if (network::needs_ranges(check.law, check.encoding)) {
+  if (network::needs_ranges(check.device, check.law, check.encoding)) {
     network::RangeOptions ranges;
     ranges.method = network::RangeMethod::minmax;
     law.ranges = network::calibrate_ranges(program, source, ranges, 1);
