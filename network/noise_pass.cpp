@@ -636,51 +636,48 @@ CountedLight apply_photon_counting(const NoisePass& pass, const float* photons, 
 
 namespace {
 
-// Two Poisson numbers for every output of a tile whose diodes expect few counts.
+// Two Poisson numbers for every output of a tile whose diodes expect few counts; the means are
+// those of CountErrors, for either diode.
 void draw_few_counts(const NoisePass& pass, const DiodeCounts& counts, std::int64_t begin,
                      std::int64_t end, const float* y, float* errors) {
-  alignas(64) std::array<float, tile_size> plus, minus, totals, plus_counts, minus_counts;
-  photonics::RandomStream stream_plus = pass.stream;
-  photonics::RandomStream stream_minus = pass.stream;
-  stream_plus.domain = photonics::NoiseDomain::photon_count;
-  stream_minus.domain = photonics::NoiseDomain::photon_count_minus;
+  alignas(64) std::array<float, tile_size> plus, minus, plus_counts, minus_counts, totals, gains,
+      offsets;
+  std::int64_t position = begin / pass.channels, channel = begin % pass.channels;
   const auto size = static_cast<std::size_t>(end - begin);
-  const std::uint64_t first = pass.first_element + static_cast<std::uint64_t>(begin);
-  // The same means as in CountErrors, for either diode.
-  struct Means {
-    float gain, offset;
-  };
-  const auto means_of = [&](std::size_t i) {
-    const std::int64_t element = begin + static_cast<std::int64_t>(i);
-    const std::int64_t position = element / pass.channels, channel = element % pass.channels;
-    const float norm = pass.norms[pass.norm_per_channel ? element : position];
-    const float light = counts.light[channel] + counts.light_per_input_norm * norm;
-    float gain = counts.gain[channel];
-    if (counts.normalised) {
+  float inverse = counts.normalised ? 0.0f : 1.0f, norm = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    if (i == 0 || channel == 0 || pass.norm_per_channel) {
+      norm = pass.norms[pass.norm_per_channel ? position * pass.channels + channel : position];
       const float all = norm * counts.norm_scale + counts.norm_offset;
-      gain = all > 0 ? gain / std::sqrt(all) : 0.0f;
+      if (counts.normalised) inverse = all > 0 ? 1 / std::sqrt(all) : 0.0f;
     }
-    const float signal = std::clamp(gain * y[i], -light, light);
-    const float offset = counts.offset_shift + counts.offset_per_light * counts.light[channel] +
-                         counts.offset_per_input_norm * norm;
-    plus[i] =
-        counts.dark + std::max(0.0f, 0.5f * (light + offset + (1 + counts.imbalance) * signal));
-    minus[i] =
-        counts.dark + std::max(0.0f, 0.5f * (light - offset - (1 - counts.imbalance) * signal));
+    const float light = counts.light[channel] + counts.light_per_input_norm * norm;
+    gains[i] = counts.gain[channel] * inverse;
+    offsets[i] = counts.offset_shift + counts.offset_per_light * counts.light[channel] +
+                 counts.offset_per_input_norm * norm;
+    const float signal = std::min(std::max(gains[i] * y[i], -light), light);
+    const float half_plus = light + offsets[i] + (1 + counts.imbalance) * signal;
+    const float half_minus = light - offsets[i] - (1 - counts.imbalance) * signal;
+    plus[i] = counts.dark + std::max(0.0f, 0.5f * half_plus);
+    minus[i] = counts.dark + std::max(0.0f, 0.5f * half_minus);
     totals[i] = 2 * counts.dark + light + counts.imbalance * signal;
-    return Means{gain, offset};
-  };
-  for (std::size_t i = 0; i < size; ++i) means_of(i);
-  photonics::fill_poisson(stream_plus, first, std::span(plus).first(size),
+    if (++channel == pass.channels) {
+      channel = 0;
+      ++position;
+    }
+  }
+  photonics::RandomStream stream = pass.stream;
+  const std::uint64_t first = pass.first_element + static_cast<std::uint64_t>(begin);
+  stream.domain = photonics::NoiseDomain::photon_count;
+  photonics::fill_poisson(stream, first, std::span(plus).first(size),
                           std::span(plus_counts).first(size));
-  photonics::fill_poisson(stream_minus, first, std::span(minus).first(size),
+  stream.domain = photonics::NoiseDomain::photon_count_minus;
+  photonics::fill_poisson(stream, first, std::span(minus).first(size),
                           std::span(minus_counts).first(size));
   for (std::size_t i = 0; i < size; ++i) {
     if (totals[i] >= photonics::skellam_series_total) continue;
-    const Means means = means_of(i);
-    errors[i] = means.gain > 0
-                    ? (plus_counts[i] - minus_counts[i] - means.offset) / means.gain - y[i]
-                    : 0.0f;
+    errors[i] =
+        gains[i] > 0 ? (plus_counts[i] - minus_counts[i] - offsets[i]) / gains[i] - y[i] : 0.0f;
   }
 }
 

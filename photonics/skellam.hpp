@@ -12,7 +12,7 @@
 // One draw instead of two, and coupled to the Gaussian noise that the same z gives. Total variation
 // to the exact law below 1e-4 from S = 32 on, for any rho; counts above 2^24 as in fill_poisson.
 // Sources: Skellam, J. R. Stat. Soc. 109, 296 (1946); Cornish and Fisher, Rev. Int. Stat. Inst. 5,
-// 307 (1938); Kendall and Stuart, "The Advanced Theory of Statistics" (Sheppard's corrections).
+// 307 (1938).
 // Test: tests/photonics/skellam_test.cpp.
 #pragma once
 

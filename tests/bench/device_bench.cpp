@@ -2,8 +2,8 @@
 // against Gaussian ones. Thread CPU time, taken in turns, minima; one JSON object.
 //
 // usage: device_bench [ROUNDS]
-// Goals: waveform_all_effects_mac_per_s >= 1e6 (one core, 4 samples a slot); counting_vs_analytic <= 2
-// per output at the photons of Garg et al. 2021 (21 per multiplication).
+// Goals: waveform_all_effects_mac_per_s >= 1e6 (one core, 4 samples a slot); counting_vs_analytic
+// <= 2 per output at the photons of Garg et al. 2021 (21 per multiplication).
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -39,10 +39,13 @@ Device with_all_effects() {
   device.laser.rin_per_hz = 1e-15;
   device.laser.rin_common_to_slots = false;
   device.laser.linewidth_hz = 1e6;
-  device.modulator = {.extinction_ratio_db = 25, .bias_error_rad = 0.01, .bandwidth_hz = 3e9,
-                      .dac_bits = 8};
-  device.detector = {.quantum_efficiency = 0.8, .excess_noise_factor = 1.2, .dark_current_a = 1e-9,
-                     .efficiency_imbalance = 0.01, .coupler_transmission = 0.49,
+  device.modulator = {
+      .extinction_ratio_db = 25, .bias_error_rad = 0.01, .bandwidth_hz = 3e9, .dac_bits = 8};
+  device.detector = {.quantum_efficiency = 0.8,
+                     .excess_noise_factor = 1.2,
+                     .dark_current_a = 1e-9,
+                     .efficiency_imbalance = 0.01,
+                     .coupler_transmission = 0.49,
                      .saturation_current_a = 1e-3};
   device.receiver.kind = ReceiverKind::transimpedance;
   device.receiver.feedback_resistance_ohm = 1e4;

@@ -19,7 +19,7 @@ while [ $# -gt 0 ]; do
 done
 
 cmake --preset bench > /dev/null
-cmake --build --preset bench --target network_bench
+cmake --build --preset bench --target network_bench device_bench
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 /usr/bin/python3 tools/zoo/resnet50.py "$work/resnet50.onnx"
@@ -40,6 +40,8 @@ for turn in 1 2; do
   fi
 done
 build/bench/tests/bench/network_bench --memory "$work/resnet50.onnx" > "$work/memory.json"
+echo "fidelities of the device layer" >&2
+build/bench/tests/bench/device_bench "$rounds" > "$work/device.json"
 /usr/bin/python3 - "$work" "$has_torch" "$json" << 'EOF'
 import json, pathlib, sys
 
@@ -57,6 +59,7 @@ def best(first, second):
 
 result = best(*turns)
 result.update(json.loads((work / "memory.json").read_text()))
+result["device"] = json.loads((work / "device.json").read_text())
 for threads in (1, 2):
     ratios = result["resnet50_b8"][f"t{threads}"]
     ours = {key: ratios.pop(f"{key}_seconds_per_batch") for key in ("noisy", "int8_noisy")}
