@@ -488,10 +488,6 @@ class PlainBackward : public BackwardStep {
   std::vector<Gradient> output_gradients_, input_gradients_;
 };
 
-bool is_real(const Graph& graph, ValueId id) {
-  return id != no_value && graph.value(id).type == ElementType::real;
-}
-
 void differentiate_plain(BackwardBuilder& builder, const std::shared_ptr<const Graph>& graph,
                          const Node& node, const std::vector<View>& inputs,
                          const std::vector<View>& outputs) {
@@ -514,7 +510,7 @@ void differentiate_plain(BackwardBuilder& builder, const std::shared_ptr<const G
     if (exists) places.push_back(dout.back().place);
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const bool exists = builder.is_active(inputs[i].place) && is_real(*graph, node.inputs[i]);
+    const bool exists = builder.is_active(inputs[i].place) && carries_gradient(*graph, node, i);
     din.push_back({exists ? builder.sum(inputs[i].place) : GradientPlace{}, exists});
     if (exists) places.push_back(din.back().place);
   }
@@ -587,7 +583,7 @@ void QuantiseStep::differentiate(BackwardBuilder&) const {}
 void PlainStep::mark_active(BackwardBuilder& builder) const {
   if (is_step_function(*graph_, node_)) return;
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
-    if (!builder.is_active(inputs_[i].place) || !is_real(*graph_, node_.inputs[i])) continue;
+    if (!builder.is_active(inputs_[i].place) || !carries_gradient(*graph_, node_, i)) continue;
     for (const View& output : outputs_) builder.set_active(output.place);
   }
 }

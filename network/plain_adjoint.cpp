@@ -95,6 +95,9 @@ double extremum_slope(std::size_t k, const std::vector<double>& values, bool max
 
 // Operators that move elements: what an output holds is found by moving the elements' numbers.
 void move(const Adjoint& a) {
+  if (a.call.text("reduction", "none") != "none") {
+    a.call.fail("the derivative of a scatter that combines elements", "Export without reduction");
+  }
   constexpr double base = 1099511627776.0;  // 2^40: above any fill value that means something
   for (std::size_t k = 0; k < a.in.size(); ++k) {
     if (!a.wants(k)) continue;
@@ -280,11 +283,37 @@ void softmax(const Adjoint& a) {
   }
 }
 
-void layer_norm(const Adjoint& a) {
+void refuse_computed_parameters(const Adjoint& a) {
   for (std::size_t k = 1; k < a.din.size(); ++k) {
-    if (a.wants(k))
-      a.call.fail("the derivative of a computed scale or bias", "Export them as constants");
+    if (!a.wants(k)) continue;
+    a.call.fail("the derivative of a computed scale, shift or statistic",
+                "Export it as a constant");
   }
+}
+
+// dx += d/dx of (x - mean) / sqrt(variance + epsilon), times dy, over one row.
+void add_row_norm(const double* x, const double* dy, std::size_t extent, double epsilon,
+                  double* dx) {
+  const auto count = static_cast<double>(extent);
+  double mean = 0;
+  for (std::size_t i = 0; i < extent; ++i) mean += x[i];
+  mean /= count;
+  double variance = 0;
+  for (std::size_t i = 0; i < extent; ++i) variance += (x[i] - mean) * (x[i] - mean);
+  const double inverse = 1 / std::sqrt(variance / count + epsilon);
+  double sum = 0;
+  double sum_x = 0;
+  for (std::size_t i = 0; i < extent; ++i) {
+    sum += dy[i];
+    sum_x += dy[i] * (x[i] - mean) * inverse;
+  }
+  for (std::size_t i = 0; i < extent; ++i) {
+    dx[i] += inverse * (dy[i] - sum / count - (x[i] - mean) * inverse * sum_x / count);
+  }
+}
+
+void layer_norm(const Adjoint& a) {
+  refuse_computed_parameters(a);
   for (std::size_t o = 1; o < a.dout.size(); ++o) {
     if (!a.dout[o].empty()) {
       a.call.fail("the derivative of mean and deviation as outputs", "Export without them");
@@ -292,30 +321,42 @@ void layer_norm(const Adjoint& a) {
   }
   const auto axis =
       static_cast<std::size_t>(a.call.axis(a.call.integer("axis", -1), a.call.rank(0)));
-  const double epsilon = a.call.real("epsilon", 1e-5);
   std::size_t extent = 1;
   for (std::size_t i = axis; i < a.in[0]->shape.size(); ++i) {
     extent *= static_cast<std::size_t>(a.in[0]->shape[i]);
   }
-  const auto count = static_cast<double>(extent);
-  const double* scale = a.in[1]->values.data();
+  std::vector<double> scaled(extent);
   for (std::size_t row = 0; row + extent <= a.x().size() && extent > 0; row += extent) {
-    const double* x = a.x().data() + row;
-    const double* dy = a.dy().data() + row;
-    double mean = 0;
-    for (std::size_t i = 0; i < extent; ++i) mean += x[i];
-    mean /= count;
-    double variance = 0;
-    for (std::size_t i = 0; i < extent; ++i) variance += (x[i] - mean) * (x[i] - mean);
-    const double inverse = 1 / std::sqrt(variance / count + epsilon);
-    double sum = 0, sum_x = 0;
-    for (std::size_t i = 0; i < extent; ++i) {
-      sum += dy[i] * scale[i];
-      sum_x += dy[i] * scale[i] * (x[i] - mean) * inverse;
+    for (std::size_t i = 0; i < extent; ++i) scaled[i] = a.dy()[row + i] * a.in[1]->values[i];
+    add_row_norm(a.x().data() + row, scaled.data(), extent, a.call.real("epsilon", 1e-5),
+                 a.dx().data() + row);
+  }
+}
+
+// y = x / norm over one axis.
+void lp_norm(const Adjoint& a) {
+  const auto axis =
+      static_cast<std::size_t>(a.call.axis(a.call.integer("axis", -1), a.call.rank(0)));
+  const bool absolute = a.call.integer("p", 2) == 1;
+  const Shape& shape = a.in[0]->shape;
+  std::size_t inner = 1;
+  for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= static_cast<std::size_t>(shape[i]);
+  const auto extent = static_cast<std::size_t>(shape[axis]);
+  for (std::size_t row = 0; row * extent < a.x().size(); ++row) {
+    const auto at = [&](std::size_t k) { return (row / inner * extent + k) * inner + row % inner; };
+    double norm = 0;
+    double along = 0;
+    for (std::size_t k = 0; k < extent; ++k) {
+      const double x = a.x()[at(k)];
+      norm += absolute ? std::abs(x) : x * x;
+      along += a.dy()[at(k)] * a.y()[at(k)];
     }
-    for (std::size_t i = 0; i < extent; ++i) {
-      a.dx()[row + i] +=
-          inverse * (dy[i] * scale[i] - sum / count - (x[i] - mean) * inverse * sum_x / count);
+    if (!absolute) norm = std::sqrt(norm);
+    if (norm == 0) continue;
+    for (std::size_t k = 0; k < extent; ++k) {
+      const double x = a.x()[at(k)];
+      const double by_x = absolute ? (x > 0 ? 1.0 : (x < 0 ? -1.0 : 0.0)) : x / norm;
+      a.dx()[at(k)] += (a.dy()[at(k)] - along * by_x) / norm;
     }
   }
 }
@@ -337,11 +378,174 @@ void batch_norm(const Adjoint& a) {
   }
 }
 
+// Rows of elements to mean 0 and variance 1, each row's group with one scale.
+void group_norm(const Adjoint& a) {
+  refuse_computed_parameters(a);
+  const bool instance = a.call.node().op == "InstanceNormalization";
+  const auto channels = static_cast<std::size_t>(a.in[0]->shape[1]);
+  const std::size_t groups =
+      instance ? channels : static_cast<std::size_t>(a.call.integer("num_groups", 1));
+  const auto samples = static_cast<std::size_t>(a.in[0]->shape[0]);
+  const std::size_t rows = samples * groups;
+  const std::size_t extent = rows == 0 ? 0 : a.x().size() / rows;
+  std::vector<double> scaled(extent);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const double scale = a.in[1]->values[row % a.in[1]->values.size()];
+    for (std::size_t i = 0; i < extent; ++i) scaled[i] = a.dy()[row * extent + i] * scale;
+    add_row_norm(a.x().data() + row * extent, scaled.data(), extent, a.call.real("epsilon", 1e-5),
+                 a.dx().data() + row * extent);
+  }
+}
+
+// y = x (b + k sum of x^2 over the channels around)^-beta
+void local_response_norm(const Adjoint& a) {
+  const std::int64_t size = a.call.integer("size", 1);
+  const double factor = a.call.real("alpha", 1e-4) / static_cast<double>(size);
+  const double beta = a.call.real("beta", 0.75);
+  const double bias = a.call.real("bias", 1);
+  const std::int64_t channels = a.in[0]->shape[1];
+  std::int64_t pixels = 1;
+  for (std::size_t i = 2; i < a.in[0]->shape.size(); ++i) pixels *= a.in[0]->shape[i];
+  for (std::int64_t n = 0; n < a.in[0]->shape[0]; ++n) {
+    for (std::int64_t i = 0; i < pixels; ++i) {
+      const auto at = [&](std::int64_t c) {
+        return static_cast<std::size_t>((n * channels + c) * pixels + i);
+      };
+      for (std::int64_t c = 0; c < channels; ++c) {
+        const std::int64_t first = std::max<std::int64_t>(0, c - (size - 1) / 2);
+        const std::int64_t last = std::min(channels - 1, c + size / 2);
+        double sum = bias;
+        for (std::int64_t k = first; k <= last; ++k) {
+          sum += factor * a.x()[at(k)] * a.x()[at(k)];
+        }
+        const double dy = a.dy()[at(c)];
+        a.dx()[at(c)] += dy * std::pow(sum, -beta);
+        const double by_sum = -beta * dy * a.x()[at(c)] * std::pow(sum, -beta - 1);
+        for (std::int64_t k = first; k <= last; ++k) {
+          a.dx()[at(k)] += by_sum * 2 * factor * a.x()[at(k)];
+        }
+      }
+    }
+  }
+}
+
+// ---- operators that are linear in their input ----
+
+// The adjoint of a running sum is one from the other end.
+void cumulative_sum(const Adjoint& a) {
+  Node node = a.call.node();
+  node.attributes["reverse"] = std::int64_t{1} - a.call.integer("reverse", 0);
+  DoubleTensor gradient = *a.in[0];
+  gradient.values = a.dy();
+  InputTensors inputs = a.in;
+  inputs[0] = &gradient;
+  const auto result = evaluate(a.graph, node, inputs);
+  for (std::size_t i = 0; i < a.dx().size(); ++i) a.dx()[i] += result[0].values[i];
+}
+
+// Axis by axis, what an output element is made of gets its gradient.
+void resize(const Adjoint& a) {
+  const auto axes = resize_axes(a.call);
+  std::vector<double> gradient = a.dy();
+  Shape shape = a.out[0].shape;
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+    if (axes[axis].is_copy) continue;
+    Shape narrow = shape;
+    narrow[axis] = a.in[0]->shape[axis];
+    std::vector<double> before(static_cast<std::size_t>(element_count(narrow)), 0.0);
+    std::int64_t inner = 1;
+    for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= shape[i];
+    const std::int64_t outer =
+        element_count(shape) / std::max<std::int64_t>(inner * shape[axis], 1);
+    for (std::int64_t o = 0; o < outer; ++o) {
+      for (std::int64_t k = 0; k < shape[axis]; ++k) {
+        for (const ResizeTap& tap : axes[axis].taps[static_cast<std::size_t>(k)]) {
+          for (std::int64_t i = 0; i < inner; ++i) {
+            before[static_cast<std::size_t>((o * narrow[axis] + tap.index) * inner + i)] +=
+                tap.weight * gradient[static_cast<std::size_t>((o * shape[axis] + k) * inner + i)];
+          }
+        }
+      }
+    }
+    gradient = std::move(before);
+    shape = narrow;
+  }
+  for (std::size_t i = 0; i < a.dx().size(); ++i) a.dx()[i] += gradient[i];
+}
+
+// The values that were chosen, at the places that the second output names.
+void top_k(const Adjoint& a) {
+  if (a.dout[0].empty()) return;
+  const auto axis =
+      static_cast<std::size_t>(a.call.axis(a.call.integer("axis", -1), a.call.rank(0)));
+  const Shape& out = a.out[0].shape;
+  std::size_t inner = 1;
+  for (std::size_t i = axis + 1; i < out.size(); ++i) inner *= static_cast<std::size_t>(out[i]);
+  const auto kept = static_cast<std::size_t>(out[axis]);
+  const auto extent = static_cast<std::size_t>(a.in[0]->shape[axis]);
+  const auto chosen = evaluate(a.graph, a.call.node(), a.in);
+  for (std::size_t i = 0; i < a.dy().size(); ++i) {
+    const std::size_t row = i / inner / kept;
+    const auto index = static_cast<std::size_t>(chosen[1].values[i]);
+    a.dx()[(row * extent + index) * inner + i % inner] += a.dy()[i];
+  }
+}
+
+// Straight through: a quantiser is taken for the identity inside its range, and for a constant
+// outside. Scales (input 1) are constants.
+void quantise(const Adjoint& a) {
+  const bool back = a.call.node().op == "DequantizeLinear";
+  if (a.wants(1)) a.call.fail("the derivative of a computed scale", "Export it as a constant");
+  const Shape& shape = a.in[0]->shape;
+  const auto& scales = a.in[1]->values;
+  std::size_t inner = 1;
+  if (scales.size() > 1) {
+    const auto axis =
+        static_cast<std::size_t>(a.call.axis(a.call.integer("axis", 1), a.call.rank(0)));
+    for (std::size_t i = axis + 1; i < shape.size(); ++i) {
+      inner *= static_cast<std::size_t>(shape[i]);
+    }
+  }
+  const CodeRange range = back ? CodeRange{} : code_range(a.call.constant_tensor(2));
+  for (std::size_t i = 0; i < a.dx().size(); ++i) {
+    const double scale = scales[scales.size() == 1 ? 0 : i / inner % scales.size()];
+    const bool inside = back || (a.y()[i] > static_cast<double>(range.lowest) &&
+                                 a.y()[i] < static_cast<double>(range.highest));
+    if (inside) a.dx()[i] += back ? a.dy()[i] * scale : a.dy()[i] / scale;
+  }
+}
+
+// Functions of each element, by central differences of the definition in double precision: relative
+// errors of about 1e-9.
+void elementwise(const Adjoint& a) {
+  DoubleTensor moved = *a.in[0];
+  InputTensors inputs = a.in;
+  inputs[0] = &moved;
+  const auto step = [](double x) { return 1e-5 * std::max(1.0, std::abs(x)); };
+  for (std::size_t i = 0; i < a.x().size(); ++i) moved.values[i] = a.x()[i] + step(a.x()[i]);
+  const auto above = evaluate(a.graph, a.call.node(), inputs);
+  for (std::size_t i = 0; i < a.x().size(); ++i) moved.values[i] = a.x()[i] - step(a.x()[i]);
+  const auto below = evaluate(a.graph, a.call.node(), inputs);
+  for (std::size_t i = 0; i < a.x().size(); ++i) {
+    const double slope = (above[0].values[i] - below[0].values[i]) / (2 * step(a.x()[i]));
+    a.dx()[i] += a.dy()[i] * slope;
+  }
+}
+
 double logistic(double x) {
   return 1 / (1 + std::exp(-x));
 }
 double sign(double x) {
   return x > 0 ? 1.0 : (x < 0 ? -1.0 : 0.0);
+}
+
+void mean_of_inputs(const Adjoint& a) {
+  for (std::size_t k = 0; k < a.in.size(); ++k) {
+    if (!a.wants(k)) continue;
+    for_each_broadcast(a.in[k]->shape, a.out[0].shape, [&](std::size_t i, std::size_t to) {
+      a.din[k][to] += a.dy()[i] / static_cast<double>(a.in.size());
+    });
+  }
 }
 
 using Call = const OperatorCall&;
@@ -431,6 +635,41 @@ const std::map<std::string, Rule>& rules() {
       {"ReduceL1", reduction([](double x, double, double) { return sign(x); })},
       {"ReduceL2",
        reduction([](double x, double out, double) { return out == 0 ? 0.0 : x / out; })},
+      {"CumSum", cumulative_sum},
+      {"DepthToSpace", move},
+      {"DequantizeLinear", quantise},
+      {"GatherElements", move},
+      {"GatherND", move},
+      {"GroupNormalization", group_norm},
+      {"InstanceNormalization", group_norm},
+      {"LRN", local_response_norm},
+      {"LpNormalization", lp_norm},
+      {"QuantizeLinear", quantise},
+      {"Resize", resize},
+      {"Scatter", move},
+      {"ScatterElements", move},
+      {"ScatterND", move},
+      {"SpaceToDepth", move},
+      {"TopK", top_k},
+      {"Trilu", move},
+      {"Upsample", resize},
+      {"ReduceLogSum", reduction([](double, double out, double) { return std::exp(-out); })},
+      {"ReduceLogSumExp",
+       reduction([](double x, double out, double) { return std::exp(x - out); })},
+      {"Mean", mean_of_inputs},
+      {"Acos", elementwise},
+      {"Acosh", elementwise},
+      {"Asin", elementwise},
+      {"Asinh", elementwise},
+      {"Atan", elementwise},
+      {"Atanh", elementwise},
+      {"Celu", elementwise},
+      {"Cosh", elementwise},
+      {"Mish", elementwise},
+      {"Shrink", elementwise},
+      {"Sinh", elementwise},
+      {"Tan", elementwise},
+      {"ThresholdedRelu", elementwise},
       {"ReduceMax", extremum},
       {"ReduceMin", extremum},
       {"ReduceProd", product_of_all},
@@ -452,9 +691,18 @@ bool is_step_function(const Graph& graph, const Node& node) {
   static const std::set<std::string> steps{"Ceil", "Floor", "Round",
                                            "Sign", "Shape", "ConstantOfShape"};
   if (steps.contains(node.op)) return true;
+  if (node.op == "QuantizeLinear") return false;  // straight through
   return std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
     return id == no_value || graph.value(id).type != ElementType::real;
   });
+}
+
+bool carries_gradient(const Graph& graph, const Node& node, std::size_t input) {
+  const ValueId id = node.inputs[input];
+  if (id == no_value) return false;
+  // Codes stand for the reals that they were made of.
+  if (node.op == "DequantizeLinear" && input == 0) return true;
+  return graph.value(id).type == ElementType::real;
 }
 
 bool has_plain_adjoint(const Node& node) {

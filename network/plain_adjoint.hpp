@@ -14,6 +14,9 @@ namespace attojoule::network {
 // integers): no gradient passes.
 bool is_step_function(const Graph& graph, const Node& node);
 
+// Whether an input can have a gradient: real numbers, and the codes that DequantizeLinear reads.
+bool carries_gradient(const Graph& graph, const Node& node, std::size_t input);
+
 // Whether add_plain_adjoint knows the operator.
 bool has_plain_adjoint(const Node& node);
 

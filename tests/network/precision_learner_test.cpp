@@ -26,7 +26,7 @@ using photonics::Law;
 // A network of two layers that matter unequally, with 256 samples of random inputs that are
 // labelled by the network itself (so that it is right about most).
 struct Toy {
-  explicit Toy(Law law = Law::garg_shot, int threads = 2) : program(make()) {
+  explicit Toy(Law law = Law::garg_shot, int threads = 1) : program(make()) {
     source.size = 256;
     source.load = [](std::int64_t index, Program::Lane& lane) {
       const auto values = random_reals(12, 40 + static_cast<std::uint64_t>(index));
@@ -227,7 +227,7 @@ TEST(PrecisionLearner, stopped_and_restored_is_the_same_bit_for_bit) {
     Toy whole_toy;
     auto whole = whole_toy.learner(options);
     Toy::finish(whole);
-    Toy first_toy(Law::garg_shot, 1);
+    Toy first_toy(Law::garg_shot, 2);
     auto first = first_toy.learner(options);
     for (int i = 0; i < 9; ++i) first.step();
     const network::LearnState saved = first.state();
