@@ -3,7 +3,8 @@
 namespace attojoule::tools {
 
 std::vector<Verb> calibrate_kinds() {
-  return {calibrate_inspect(), calibrate_convert()};
+  return {calibrate_inspect(), calibrate_convert(), calibrate_psd(), calibrate_allan(),
+          calibrate_weights(), calibrate_adc(),     calibrate_s21(), calibrate_nonlinearity()};
 }
 
 void FileOptions::define(CLI::App& app) {

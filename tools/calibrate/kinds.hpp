@@ -13,6 +13,12 @@ namespace attojoule::tools {
 // A kind is described as a verb is.
 Verb calibrate_inspect();
 Verb calibrate_convert();
+Verb calibrate_psd();
+Verb calibrate_allan();
+Verb calibrate_weights();
+Verb calibrate_adc();
+Verb calibrate_s21();
+Verb calibrate_nonlinearity();
 
 // All kinds, in the order of the help.
 std::vector<Verb> calibrate_kinds();
