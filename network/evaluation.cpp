@@ -21,6 +21,8 @@ void add(ProductRecord& total, const ProductRecord& one, bool first) {
   total.variance += one.variance;
   total.photons_detected += one.photons_detected;
   total.transmission += one.transmission;
+  total.operands += one.operands;
+  total.saturated += one.saturated;
   total.output_low = first ? one.output_low : std::min(total.output_low, one.output_low);
   total.output_high = first ? one.output_high : std::max(total.output_high, one.output_high);
   total.input_low = first ? one.input_low : std::min(total.input_low, one.input_low);

@@ -64,6 +64,11 @@ Graph import_onnx(std::span<const std::byte> bytes, const std::string& file_name
 // The same from a stream, without holding the file in memory.
 Graph import_onnx(std::istream& stream, const std::string& file_name);
 
+// Opens the batch axis of a file that fixes it at more than 1, so that samples can be bound one at
+// a time. Throws DataError where the graph works on the batch as a whole (its shapes for one sample
+// are not those for N samples divided by N). Test: GraphBatch.*.
+void open_batch(Graph& graph);
+
 // Gives every graph input its shape for one sample (batch axis 1), infers every other shape and
 // folds what does not depend on the inputs. `shapes` follows graph.inputs. Throws DataError where a
 // shape contradicts the model, naming both.

@@ -183,6 +183,7 @@ class Lowering {
   }
 
   Place constant_place(std::vector<float> values) {
+    values.reserve(1);  // a place without an address would not exist
     state_.constants.push_back(std::make_unique<std::vector<float>>(std::move(values)));
     return Place{-1, state_.constants.back()->data(), 0};
   }
@@ -275,9 +276,9 @@ class Lowering {
   }
 
   // The view's values as its quantiser represents them, in float.
-  View fake_quantised(const View& input, const Quantiser& quantiser) {
+  View fake_quantised(const View& input, const Quantiser& quantiser, std::size_t product) {
     View output{new_buffer(element_count(input.shape)), input.shape, input.strides};
-    add_step(std::make_unique<FakeQuantiseStep>(quantiser, input.place, output.place,
+    add_step(std::make_unique<FakeQuantiseStep>(product, quantiser, input.place, output.place,
                                                 element_count(input.shape)),
              {input.place, output.place});
     return output;
@@ -293,8 +294,8 @@ class Lowering {
                                 (window.input[1] + window.pad_begin[1] + window.pad_end[1]) *
                                 window.channels;
     layout.codes = new_buffer((layout.batch * padded + 3) / 4);
-    add_step(std::make_unique<QuantiseStep>(layout.quantiser, window, layout.batch, input.place,
-                                            layout.codes),
+    add_step(std::make_unique<QuantiseStep>(layout.product, layout.quantiser, window, layout.batch,
+                                            input.place, layout.codes),
              {input.place, layout.codes});
     std::vector<float> scale;
     auto shift = std::make_unique<std::vector<std::int32_t>>();
@@ -590,7 +591,7 @@ class Lowering {
 
   // The input of a static product that is not integer: as it is, or as its quantiser represents it.
   View product_input(const View& input, std::size_t product) {
-    return quantises_inputs() ? fake_quantised(input, input_quantiser(product)) : input;
+    return quantises_inputs() ? fake_quantised(input, input_quantiser(product), product) : input;
   }
 
   // Adds the primitives and the step of a static product. `primitive(clean)` makes a primitive's
@@ -921,11 +922,12 @@ class Lowering {
     if (quantises_inputs()) {
       const std::size_t id = product_index_.at(node_index);
       const double reach = options_.quantisation.ranges[id].weight_absolute_maximum;
-      x = fake_quantised(x, input_quantiser(id));
+      x = fake_quantised(x, input_quantiser(id), id);
       if (w.place.buffer < 0 || w.strides[0] != w.shape[1] * w.shape[2]) {
         w = as_matrices(b, outer, true);
       }
-      w = fake_quantised(w, make_quantiser(-reach, reach, options_.quantisation.activation_bits));
+      w = fake_quantised(w, make_quantiser(-reach, reach, options_.quantisation.activation_bits),
+                         id);
     }
     const std::int64_t batch = x.shape[0];
     const std::int64_t rows = x.shape[1];
@@ -987,12 +989,19 @@ class Lowering {
       lower_dynamic_matmul(position, node);
       return;
     }
-    if (!lower_view(node) && !lower_unary(node) && !lower_binary(node) && !lower_pool(node) &&
-        !lower_row_operator(node) && !lower_movement(node)) {
-      lower_plain(node);
-    }
+    const DigitalWay way = lower_digital(node);
     state_.digital.push_back(
-        {node.name, node.op, element_count(graph_->value(node.outputs[0]).shape), false});
+        {node.name, node.op, element_count(graph_->value(node.outputs[0]).shape), false, way});
+  }
+
+  DigitalWay lower_digital(const Node& node) {
+    if (lower_view(node)) return DigitalWay::view;
+    if (lower_unary(node)) return node.op == "Erf" ? DigitalWay::kernel : DigitalWay::library;
+    if (lower_binary(node)) return DigitalWay::kernel;
+    if (lower_pool(node) || lower_row_operator(node)) return DigitalWay::library;
+    if (const auto way = lower_movement(node)) return *way;
+    lower_plain(node);
+    return DigitalWay::plain;
   }
 
   // Operators that only look at the same memory differently.
@@ -1298,7 +1307,7 @@ class Lowering {
   }
 
   // Slices are views; padding, concatenation and table look-ups are copies.
-  bool lower_movement(const Node& node) {
+  std::optional<DigitalWay> lower_movement(const Node& node) {
     const OperatorCall call(*graph_, node);
     const Value& result = graph_->value(node.outputs[0]);
     if (node.op == "Slice") {
@@ -1311,7 +1320,7 @@ class Lowering {
         to.strides[i] = axes[i].step * from.strides[i];
       }
       define(node.outputs[0], to);
-      return true;
+      return DigitalWay::view;
     }
     if (node.op == "Split") {
       const auto axis = static_cast<std::size_t>(call.axis(call.integer("axis", 0), call.rank(0)));
@@ -1322,7 +1331,7 @@ class Lowering {
         define(node.outputs[i], part);
         part.place.offset += sizes[i] * part.strides[axis];
       }
-      return true;
+      return DigitalWay::view;
     }
     if (node.op == "DepthToSpace" || node.op == "Resize" || node.op == "Upsample") {
       return lower_pixel_copy(node);
@@ -1332,7 +1341,7 @@ class Lowering {
       const auto pads = call.has_input(1) ? call.constant_integers(1) : call.integers("pads", {});
       const std::size_t rank = result.shape.size();
       for (const std::int64_t pad : pads) {
-        if (pad < 0) return false;
+        if (pad < 0) return std::nullopt;
       }
       const View from = view(node.inputs[0]);
       const bool channels_last =
@@ -1345,7 +1354,7 @@ class Lowering {
       for (std::size_t i = 0; i < rank; ++i) inside.place.offset += pads[i] * to.strides[i];
       add_step(std::make_unique<CopyStep>(from, inside), {from.place, to.place});
       define(node.outputs[0], to);
-      return true;
+      return DigitalWay::kernel;
     }
     if (node.op == "Concat") {
       const auto axis = static_cast<std::size_t>(call.axis(call.integer("axis", 1), call.rank(0)));
@@ -1364,7 +1373,7 @@ class Lowering {
         start += from.shape[axis];
       }
       define(node.outputs[0], to);
-      return true;
+      return DigitalWay::kernel;
     }
     if (node.op == "Gather" && call.is_constant(0) && call.integer("axis", 0) == 0 &&
         call.type(0) == ElementType::real) {
@@ -1377,17 +1386,17 @@ class Lowering {
                    indices.place, element_count(indices.shape), to.place, node.name),
                {indices.place, to.place});
       define(node.outputs[0], to);
-      return true;
+      return DigitalWay::kernel;
     }
-    return false;
+    return std::nullopt;
   }
 
   // Images whose pixels are rearranged or repeated in whole blocks: one strided copy.
-  bool lower_pixel_copy(const Node& node) {
+  std::optional<DigitalWay> lower_pixel_copy(const Node& node) {
     const OperatorCall call(*graph_, node);
     const Value& result = graph_->value(node.outputs[0]);
     View from = view(node.inputs[0]);
-    if (from.shape.size() != 4) return false;
+    if (from.shape.size() != 4) return std::nullopt;
     const View to = fresh_view(result.shape, true);
     // Source and target as (N, C, y, block row, x, block column).
     View source = from;
@@ -1410,7 +1419,8 @@ class Lowering {
       source.strides = {s[0], s[1] * c, s[2], s[1] * column * block, s[3], s[1] * column};
     } else {
       const auto axes = resize_axes(call);
-      if (result.type != ElementType::real || !axes[0].is_copy || !axes[1].is_copy) return false;
+      if (result.type != ElementType::real || !axes[0].is_copy || !axes[1].is_copy)
+        return std::nullopt;
       const auto factor = [&](std::size_t axis) -> std::int64_t {
         const std::int64_t in = from.shape[axis];
         const std::int64_t out = result.shape[axis];
@@ -1431,13 +1441,15 @@ class Lowering {
     }
     add_step(std::make_unique<CopyStep>(source, target), {source.place, target.place});
     define(node.outputs[0], to);
-    return true;
+    return DigitalWay::kernel;
   }
 
   // oneDNN interpolates at (i + 0.5) in / out - 0.5, and nothing else.
-  bool lower_linear_resize(const Node& node, const std::vector<ResizeAxis>& axes, const View& to) {
+  std::optional<DigitalWay> lower_linear_resize(const Node& node,
+                                                const std::vector<ResizeAxis>& axes,
+                                                const View& to) {
     for (const std::size_t axis : {std::size_t{2}, std::size_t{3}}) {
-      if (!axes[axis].is_half_pixel_linear && !axes[axis].is_copy) return false;
+      if (!axes[axis].is_half_pixel_linear && !axes[axis].is_copy) return std::nullopt;
     }
     const View input = dense(node.inputs[0], true);
     const auto f32 = memory::data_type::f32;
@@ -1453,7 +1465,7 @@ class Lowering {
                   {{DNNL_ARG_SRC, src, input.place}, {DNNL_ARG_DST, dst, to.place}},
                   pd.scratchpad_desc(), meaning_of(node, input, to));
     define(node.outputs[0], to);
-    return true;
+    return DigitalWay::library;
   }
 
   void lower_plain(const Node& node) {

@@ -589,6 +589,19 @@ void apply_gaussian_noise(const NoisePass& pass) {
   sweep_part(pass, tile, before + whole, count);
 }
 
+void apply_rounding(const NoisePass& pass, float low, float step) {
+  for (std::int64_t p = 0; p < pass.positions; ++p) {
+    for (std::int64_t c = 0; c < pass.channels; ++c) {
+      const std::int64_t element = p * pass.channels + c;
+      float y = accumulated(pass, p, c);
+      if (step > 0) y = low + std::nearbyint((y - low) / step) * step;
+      if (pass.bias != nullptr) y += pass.bias[c];
+      if (pass.residual != nullptr) y += pass.residual[element];
+      pass.output[element] = std::min(std::max(y, pass.low), pass.high);
+    }
+  }
+}
+
 void apply_epilogue(const NoisePass& pass) {
   Tile tile;
   for_each_tile(pass, tile, [&](std::int64_t begin, std::int64_t end, const float* y) {

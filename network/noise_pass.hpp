@@ -83,6 +83,10 @@ struct DiodeCounts {
 };
 void apply_photoelectron_counting(const NoisePass& pass, const DiodeCounts& counts);
 
+// The sweep with rounding in the place of noise: y becomes the nearest of low + i step (step 0: y
+// stays).
+void apply_rounding(const NoisePass& pass, float low, float step);
+
 // The sweep without noise: out = clamp(y + bias + residual).
 void apply_epilogue(const NoisePass& pass);
 

@@ -157,6 +157,15 @@ std::vector<ProductNoise> plan_noise(const photonics::Device& device, const Prog
         throw ConfigError(fmt::format("{}: {}", product.name, error.what()));
       }
     }
+    if (request.garg_grouped_dot_length && request.law == Law::garg_shot) {
+      for (auto& model : plan[i].models) {
+        model.variance.norm_product /= static_cast<double>(product.groups);
+      }
+    }
+    if (request.law == Law::homodyne && request.encoding == photonics::Encoding::full_scale) {
+      plan[i].input_full_scale = dot.input_full_scale;
+      if (dynamic) plan[i].weight_full_scale = dot.weight_full_scale;
+    }
     choose_fidelity(request.fidelity, product, plan[i]);
   }
   return plan;

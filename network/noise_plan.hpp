@@ -22,7 +22,11 @@ enum class Fidelity {
 struct NoiseRequest {
   photonics::Law law = photonics::Law::homodyne;
   photonics::Encoding encoding = photonics::Encoding::normalised;
-  Fidelity fidelity = Fidelity::analytic;     // of Law::homodyne
+  Fidelity fidelity = Fidelity::analytic;  // of Law::homodyne
+  // Law::garg_shot: as the code of Garg et al. 2021, which takes k^2 C_in for the length D of a
+  // grouped convolution's dot product and not k^2 C_in / groups. Its noise is then too small by
+  // sqrt(groups) for the light that is billed.
+  bool garg_grouped_dot_length = false;
   std::vector<ProductOperatingPoint> points;  // one per product
   std::vector<bool> digital;                  // products without noise; empty = none
   std::vector<InputRange> ranges;             // one per product, or empty if nothing needs them

@@ -175,7 +175,14 @@ void Program::set_noise(std::vector<ProductNoise> noise) {
     const auto& models = noise[i].models;
     CompiledNoise& result = compiled.emplace_back();
     result.kind = noise[i].kind;
+    result.input_full_scale = static_cast<float>(noise[i].input_full_scale);
+    result.weight_full_scale = static_cast<float>(noise[i].weight_full_scale);
     if (result.kind == NoiseKind::none) continue;
+    if (result.kind == NoiseKind::rounding) {
+      result.rounding_low = static_cast<float>(noise[i].rounding_low);
+      result.rounding_step = static_cast<float>(noise[i].rounding_step);
+      continue;
+    }
     result.quantum_efficiency = models.empty() ? 1.0 : models[0].quantum_efficiency;
     const bool dynamic = product.kind == ProductKind::dynamic;
     const auto channels = static_cast<std::size_t>(product.channels);

@@ -26,6 +26,7 @@ enum class NoiseKind {
   gaussian,                // variance of photonics::VarianceCoefficients
   photon_counting,         // Poisson counts on intensity-encoded operands (Wang et al. 2022)
   photoelectron_counting,  // Poisson counts on both diodes of a homodyne receiver
+  rounding,                // no noise: outputs are rounded (network/noise_bits.hpp)
 };
 
 // Noise of one product: one model for all output channels, or one for each.
@@ -33,6 +34,13 @@ struct ProductNoise {
   NoiseKind kind = NoiseKind::none;
   std::vector<photonics::NoiseModel> models;
   std::vector<photonics::HomodyneCounts> counts;  // photoelectron_counting: as many as models
+  // Largest |x|, and of a dynamic product |w|, that the modulators can encode; 0 = no such limit.
+  // What lies beyond is counted (ProductRecord::saturated), and multiplied as it is.
+  double input_full_scale = 0;
+  double weight_full_scale = 0;
+  // rounding: outputs, without bias, become the nearest of rounding_low + i * rounding_step.
+  double rounding_low = 0;
+  double rounding_step = 0;
 };
 
 // What a product saw and did in one sample.
@@ -47,6 +55,9 @@ struct ProductRecord {
   double output_low = 0, output_high = 0;  // of y
   double input_low = 0, input_high = 0;    // of x
   double weight_absolute_maximum = 0;      // dynamic products: of the second operand
+  // Computed operands that have a quantiser or a full scale, and those of them beyond its range.
+  double operands = 0;
+  double saturated = 0;
   double transmission = 0;  // photon counting: mean transmission of the weights over the outputs
 };
 
@@ -57,11 +68,15 @@ struct InputHistogram {
   std::vector<std::uint64_t> counts;
 };
 
+// How an operator that is no product runs (network/operator_notes.hpp).
+enum class DigitalWay { fused, view, library, kernel, plain };
+
 struct DigitalOperation {
   std::string name;
   std::string op;
   std::int64_t elements = 0;  // of the output, per sample
   bool fused = false;         // runs inside the step of a product
+  DigitalWay way = DigitalWay::fused;
 };
 
 // Range of a product's inputs over a calibration set.

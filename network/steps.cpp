@@ -50,6 +50,32 @@ void record_inputs(const StepRun& run, std::size_t product, const float* values,
   }
 }
 
+// Counts operands outside [low, high] while statistics are taken.
+void count_saturated(const StepRun& run, std::size_t product, const float* values,
+                     std::int64_t count, float low, float high) {
+  if (!run.settings.statistics || run.records.empty()) return;
+  ProductRecord& record = run.records[product];
+  record.operands += static_cast<double>(count);
+  record.saturated += static_cast<double>(
+      std::count_if(values, values + count, [=](float x) { return x < low || x > high; }));
+}
+
+// Beyond the range of a quantiser: what does not round to one of its values.
+void count_saturated(const StepRun& run, std::size_t product, const float* values,
+                     std::int64_t count, const Quantiser& q) {
+  const auto edge = [&](double code) {
+    return static_cast<float>((code - q.zero_point) * static_cast<double>(q.scale));
+  };
+  count_saturated(run, product, values, count, edge(-0.5), edge(q.highest + 0.5));
+}
+
+// Beyond full scale; quantised operands were counted where they were quantised.
+void count_beyond_full_scale(const StepRun& run, std::size_t product, const float* values,
+                             std::int64_t count, float full_scale) {
+  if (full_scale <= 0) return;
+  count_saturated(run, product, values, count, -full_scale, full_scale);
+}
+
 // Sums of y^2 and sigma^2, and the range of y, for the reports.
 void record_outputs(const NoisePass& pass, ProductRecord& record, bool first) {
   double low = first ? std::numeric_limits<double>::infinity() : record.output_low;
@@ -163,12 +189,14 @@ void GatherRowsStep::run(StepRun& run) const {
 }
 
 void FakeQuantiseStep::run(StepRun& run) const {
+  count_saturated(run, product_, run.read(from_), count_, quantiser_);
   fake_quantise(quantiser_, run.read(from_), count_, run.at(to_));
 }
 
 void QuantiseStep::run(StepRun& run) const {
   const WindowGeometry& g = window_;
   const std::int64_t image = g.input[0] * g.input[1] * g.channels;
+  count_saturated(run, product_, run.read(from_), batch_ * image, quantiser_);
   const std::int64_t padded = (g.input[0] + g.pad_begin[0] + g.pad_end[0]) *
                               (g.input[1] + g.pad_begin[1] + g.pad_end[1]) * g.channels;
   auto* codes = reinterpret_cast<std::uint8_t*>(run.at(to_));
@@ -288,7 +316,12 @@ void ProductStep::run(StepRun& run) const {
   }
   const bool counting = has_noise && noise->kind == NoiseKind::photon_counting;
   const float* input = run.read(l.input);
-  if (statistics) record_inputs(run, l.product, input, l.input_count);
+  if (statistics) {
+    record_inputs(run, l.product, input, l.input_count);
+    if (has_noise && record->operands == 0) {
+      count_beyond_full_scale(run, l.product, input, l.input_count, noise->input_full_scale);
+    }
+  }
   if (counting) {
     const float low = *std::min_element(input, input + l.input_count);
     if (low < 0) {
@@ -359,6 +392,8 @@ void ProductStep::run(StepRun& run) const {
     }
   } else if (diodes) {
     count_photoelectrons(pass, *noise, noise->light.data(), noise->gain.data());
+  } else if (noise->kind == NoiseKind::rounding) {
+    apply_rounding(pass, noise->rounding_low, noise->rounding_step);
   } else {
     apply_gaussian_noise(pass);
   }
@@ -389,7 +424,13 @@ void DynamicProductStep::run(StepRun& run) const {
   float* gain = run.at(l.gain);
   const Shape w_strides{l.w.strides[1], l.w.strides[2]};
   const std::int64_t x_size = l.rows * l.depth;
-  if (statistics) record_inputs(run, l.product, x, l.batch * x_size);
+  const bool unquantised = statistics && has_noise && record->operands == 0;
+  if (statistics) {
+    record_inputs(run, l.product, x, l.batch * x_size);
+    if (unquantised) {
+      count_beyond_full_scale(run, l.product, x, l.batch * x_size, noise->input_full_scale);
+    }
+  }
   for (std::int64_t b = 0; b < l.batch; ++b) {
     const float* matrix = w + b * l.w.strides[0];
     sum_of_squares(x + b * x_size, l.rows, 1, l.depth, row_norms);
@@ -405,6 +446,14 @@ void DynamicProductStep::run(StepRun& run) const {
       record->photons += bill.constant * rows * columns + bill.per_input_norm * columns * x_norms +
                          bill.per_weight_norm * rows * w_norms_sum;
       record->photons_detected = record->photons * noise->quantum_efficiency;
+    }
+    if (unquantised && noise->weight_full_scale > 0) {
+      const float reach = noise->weight_full_scale;
+      for (std::int64_t n = 0; n < l.depth * l.columns; ++n) {
+        const float value = matrix[n / l.columns * w_strides[0] + n % l.columns * w_strides[1]];
+        record->operands += 1;
+        record->saturated += value < -reach || value > reach ? 1 : 0;
+      }
     }
     if (statistics) {
       for (std::int64_t k = 0; k < l.depth; ++k) {
@@ -447,6 +496,8 @@ void DynamicProductStep::run(StepRun& run) const {
         gain[n] = static_cast<float>(channel_gain(law, norm));
       }
       count_photoelectrons(pass, *noise, light, gain);
+    } else if (noisy && noise->kind == NoiseKind::rounding) {
+      apply_rounding(pass, noise->rounding_low, noise->rounding_step);
     } else if (noisy) {
       apply_gaussian_noise(pass);
     }

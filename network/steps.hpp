@@ -49,6 +49,10 @@ struct View {
 struct CompiledNoise {
   NoiseKind kind = NoiseKind::none;
   bool has_offset = false;
+  float input_full_scale = 0;  // 0 = none
+  float weight_full_scale = 0;
+  float rounding_low = 0;
+  float rounding_step = 0;
   // Constant weights: one entry per channel.
   std::vector<float> offset;     // A_c
   std::vector<float> slope;      // B_c
@@ -252,13 +256,15 @@ class PlainStep : public Step {
 // Inputs of a product as the nearest values that a quantiser represents.
 class FakeQuantiseStep : public Step {
  public:
-  FakeQuantiseStep(const Quantiser& quantiser, Place from, Place to, std::int64_t count)
-      : quantiser_(quantiser), from_(from), to_(to), count_(count) {}
+  FakeQuantiseStep(std::size_t product, const Quantiser& quantiser, Place from, Place to,
+                   std::int64_t count)
+      : product_(product), quantiser_(quantiser), from_(from), to_(to), count_(count) {}
   void run(StepRun& run) const override;
   void differentiate(BackwardBuilder& builder) const override;
   void mark_active(BackwardBuilder& builder) const override;
 
  private:
+  std::size_t product_;
   Quantiser quantiser_;
   Place from_, to_;
   std::int64_t count_;
@@ -267,14 +273,20 @@ class FakeQuantiseStep : public Step {
 // Inputs of a product as 8-bit codes, with the padding of its windows around every image.
 class QuantiseStep : public Step {
  public:
-  QuantiseStep(const Quantiser& quantiser, const WindowGeometry& window, std::int64_t batch,
-               Place from, Place to)
-      : quantiser_(quantiser), window_(window), batch_(batch), from_(from), to_(to) {}
+  QuantiseStep(std::size_t product, const Quantiser& quantiser, const WindowGeometry& window,
+               std::int64_t batch, Place from, Place to)
+      : product_(product),
+        quantiser_(quantiser),
+        window_(window),
+        batch_(batch),
+        from_(from),
+        to_(to) {}
   void run(StepRun& run) const override;
   void differentiate(BackwardBuilder& builder) const override;
   void mark_active(BackwardBuilder& builder) const override;
 
  private:
+  std::size_t product_;
   Quantiser quantiser_;
   WindowGeometry window_;
   std::int64_t batch_;

@@ -175,6 +175,7 @@ std::string resolve(const Experiment& e) {
   }
   text += fmt::format("law: {}\nencoding: {}\nfidelity: {}\n", to_string(e.law),
                       to_string(e.encoding), name_of(fidelities, e.fidelity));
+  if (e.garg_grouped_dot_length) text += "garg_grouped_dot_length: true\n";
   if (!e.digital_layers.empty()) {
     text += "digital_layers:\n";
     for (const auto& name : e.digital_layers) text += fmt::format("  - {}\n", yaml_text(name));
@@ -290,6 +291,14 @@ Experiment read_experiment(const ExperimentArguments& arguments) {
   e.law = choose(root, "law", laws, "homodyne");
   e.encoding = choose(root, "encoding", encodings, "normalised");
   e.fidelity = choose(root, "fidelity", fidelities, "analytic");
+  e.garg_grouped_dot_length = root.boolean_or("garg_grouped_dot_length", false);
+  if (e.garg_grouped_dot_length && e.law != Law::garg_shot) {
+    root.child("garg_grouped_dot_length")
+        .fail(fmt::format("garg_grouped_dot_length: true of law: {} (it is how the authors' code "
+                          "counts in the shot law)",
+                          to_string(e.law)),
+              "Leave it out, or set law: garg-shot");
+  }
   if (e.fidelity != network::Fidelity::analytic && e.law != Law::homodyne) {
     root.child("fidelity")
         .fail(fmt::format(

@@ -27,6 +27,7 @@ struct Experiment {
   photonics::Law law = photonics::Law::homodyne;
   photonics::Encoding encoding = photonics::Encoding::normalised;
   network::Fidelity fidelity = network::Fidelity::analytic;
+  bool garg_grouped_dot_length = false;  // network::NoiseRequest
   std::vector<std::string> digital_layers;
   photonics::OperatingPoint point;
   std::int64_t images = 0;  // 0 = all

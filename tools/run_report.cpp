@@ -46,7 +46,15 @@ constexpr std::array layer_columns{
            [](const LayerReport& l) { return l.optical_attojoule_per_mac; }},
     Column{"attojoule_per_mac", "aJ", "energy of all components per MAC",
            [](const LayerReport& l) { return l.attojoule_per_mac; }},
+    Column{"saturated_fraction", "1", "operands beyond the quantiser's range or full scale",
+           [](const LayerReport& l) { return l.saturated_fraction; }},
 };
+
+void print_rounded(const RunReport& report, std::ostream& out) {
+  if (std::isnan(report.rounded_accuracy)) return;
+  out << fmt::format("rounded   {:.2f} % without noise, every output rounded to its noise bits\n",
+                     report.rounded_accuracy * 100);
+}
 
 }  // namespace
 
@@ -55,8 +63,10 @@ void print_table(const RunReport& report, std::ostream& out) {
                      report.images, report.seeds, report.seeds == 1 ? "" : "s");
   std::vector<std::vector<std::string>> rows;
   bool transmission = false;
+  bool saturation = false;
   for (const LayerReport& layer : report.layers) {
     transmission = transmission || !std::isnan(layer.transmission);
+    saturation = saturation || !std::isnan(layer.saturated_fraction);
   }
   for (const LayerReport& layer : report.layers) {
     rows.push_back({layer.name, layer.digital ? "digital" : layer.kind,
@@ -65,11 +75,13 @@ void print_table(const RunReport& report, std::ostream& out) {
                     cell(layer.repetitions, 3), fixed(layer.snr_db, 1), fixed(layer.noise_bits, 2),
                     cell(layer.optical_attojoule_per_mac, 4), cell(layer.attojoule_per_mac, 4)});
     if (transmission) rows.back().push_back(fixed(layer.transmission, 3));
+    if (saturation) rows.back().push_back(cell(layer.saturated_fraction * 100, 2));
   }
   std::vector<std::string> head{"layer",        "kind",      "MACs",   "D",
                                 "photons/MAC",  "repeats",   "SNR dB", "noise bits",
                                 "light aJ/MAC", "all aJ/MAC"};
   if (transmission) head.emplace_back("transmission");
+  if (saturation) head.emplace_back("saturated %");
   out << format_table(head, rows) << "\n";
 
   std::vector<std::vector<std::string>> energy;
@@ -103,6 +115,7 @@ void print_table(const RunReport& report, std::ostream& out) {
       significant(report.energy.total_attojoule_per_mac(), 4),
       significant(network::total(report.energy.joule_per_inference), 4),
       significant(static_cast<double>(report.macs), 4));
+  print_rounded(report, out);
 }
 
 void print_json(const RunReport& report, std::ostream& out) {
@@ -112,6 +125,9 @@ void print_json(const RunReport& report, std::ostream& out) {
   json["accuracy"] = {{"clean", report.clean_accuracy}, {"noisy", report.noisy.mean},
                       {"ci95", report.noisy.ci95},      {"ci95_images", report.noisy.ci95_images},
                       {"images", report.images},        {"seeds", report.seeds}};
+  if (!std::isnan(report.rounded_accuracy)) {
+    json["accuracy"]["rounded_to_noise_bits"] = report.rounded_accuracy;
+  }
   json["macs"] = report.macs;
   for (const auto component : network::energy_components) {
     const auto index = static_cast<std::size_t>(component);
@@ -155,6 +171,10 @@ void write_result(const RunReport& report, data::ResultWriter& writer) {
                 "half width of the 95 % confidence interval over the choice of images");
   writer.scalar("/accuracy/images", static_cast<double>(report.images), "1", "images");
   writer.scalar("/accuracy/seeds", report.seeds, "1", "noise seeds");
+  if (!std::isnan(report.rounded_accuracy)) {
+    writer.scalar("/accuracy/rounded_to_noise_bits", report.rounded_accuracy, "1",
+                  "accuracy without noise, outputs rounded to their noise bits");
+  }
   writer.scalar("/macs", static_cast<double>(report.macs), "MAC",
                 "multiplications of one inference");
 

@@ -1,6 +1,7 @@
 // What `attojoule run` found, and the three ways it is said: a table, JSON, HDF5.
 #pragma once
 
+#include <limits>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -26,6 +27,9 @@ struct LayerReport {
   double optical_attojoule_per_mac = 0;  // detected
   double attojoule_per_mac = 0;          // all components
   double transmission = 0;               // law: counting; NaN otherwise
+  // Of the computed operands, those beyond the quantiser's range or full scale; NaN where there is
+  // neither.
+  double saturated_fraction = 0;
 };
 
 struct CurvePoint {
@@ -43,6 +47,7 @@ struct RunReport {
   int curve_seeds = 0;
   double clean_accuracy = 0;
   network::AccuracyEstimate noisy;
+  double rounded_accuracy = std::numeric_limits<double>::quiet_NaN();  // --noise-bits-check
   std::int64_t macs = 0;  // of all products, per sample
   std::vector<LayerReport> layers;
   network::EnergyLedger energy;

@@ -84,6 +84,7 @@ LoadedNetwork load_network(const std::filesystem::path& model, const data::Datas
                            const network::ProgramOptions& options) {
   std::ifstream stream = data::open_for_reading(model);
   network::Graph graph = network::import_onnx(stream, model.string());
+  network::open_batch(graph);
   std::vector<int> sources = match_inputs(graph, dataset);
   std::vector<network::Shape> shapes;
   for (std::size_t i = 0; i < sources.size(); ++i) {
@@ -159,6 +160,7 @@ const std::vector<network::ProductNoise>& Simulation::set_operating_point(double
   request.law = experiment_.law;
   request.encoding = experiment_.encoding;
   request.fidelity = experiment_.fidelity;
+  request.garg_grouped_dot_length = experiment_.garg_grouped_dot_length;
   photonics::OperatingPoint point = experiment_.point;
   point.photons_per_mac = photons_per_mac;
   request.points.assign(program().products().size(), {point});

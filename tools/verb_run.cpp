@@ -7,6 +7,7 @@
 #include <optional>
 #include <thread>
 
+#include "network/noise_bits.hpp"
 #include "photonics/error.hpp"
 #include "photonics/random.hpp"
 #include "tools/run_report.hpp"
@@ -23,6 +24,7 @@ struct RunOptions {
   int threads = 0;
   bool json = false;
   bool logits = false;
+  bool noise_bits_check = false;
 };
 
 // Samples on which signal and noise power of every layer are measured.
@@ -45,6 +47,8 @@ std::vector<LayerReport> report_layers(Simulation& simulation,
     layer.dot_length = products[i].dot_length;
     layer.digital = noise[i].kind == network::NoiseKind::none;
     layer.transmission = nan;
+    const auto& seen = statistics.totals[i];
+    layer.saturated_fraction = seen.operands > 0 ? seen.saturated / seen.operands : nan;
     if (layer.digital) {
       layer.photons_per_mac = layer.repetitions = layer.snr_db = layer.noise_bits =
           layer.optical_attojoule_per_mac = layer.attojoule_per_mac = nan;
@@ -127,8 +131,9 @@ int run(const RunOptions& options, const CLI::App& app, const Streams& streams) 
   for (const auto& product : simulation.program().products()) report.macs += product.macs();
 
   const auto point_work = report.curve_images * report.curve_seeds;
-  ProgressBar bar(streams.err, report.images * (1 + report.seeds) +
-                                   point_work * static_cast<std::int64_t>(experiment.curve.size()));
+  ProgressBar bar(streams.err,
+                  report.images * (1 + report.seeds + (options.noise_bits_check ? 1 : 0)) +
+                      point_work * static_cast<std::int64_t>(experiment.curve.size()));
   std::int64_t before = 0;
   const auto progress = [&](std::int64_t done) { bar.update(before + done); };
 
@@ -158,6 +163,19 @@ int run(const RunOptions& options, const CLI::App& app, const Streams& streams) 
   report.energy =
       network::account_energy(experiment.device, simulation.program(), noise, totals, samples);
   report.layers = report_layers(simulation, noise, statistics_pass, totals, report.energy, samples);
+
+  if (options.noise_bits_check) {
+    bar.stage("rounded");
+    simulation.program().set_noise(network::plan_rounding(simulation.program(), noise,
+                                                          statistics_pass.totals,
+                                                          static_cast<double>(statistics.images)));
+    simulation.program().perturb_weights(experiment.seed);  // back to what the file says
+    network::PassRequest rounded;
+    rounded.images = report.images;
+    rounded.noisy = true;
+    report.rounded_accuracy = simulation.evaluator().run(rounded, progress).accuracy();
+    before += report.images;
+  }
 
   for (const double photons : experiment.curve) {
     bar.stage(fmt::format("{} photons/MAC", photons));
@@ -215,6 +233,8 @@ Verb run_verb() {
         ->check(CLI::Range(1, 4096));
     app.add_option("--out", options->out, "Result file (HDF5)");
     app.add_flag("--json", options->json, "One JSON object instead of tables");
+    app.add_flag("--noise-bits-check", options->noise_bits_check,
+                 "Also without noise, every output rounded to its noise bits");
     app.add_flag("--logits", options->logits, "Store the network's outputs in the result file");
     return [options, &app](const Streams& streams) { return run(*options, app, streams); };
   };

@@ -7,6 +7,7 @@
 #include "data/version.hpp"
 #include "network/operators.hpp"
 #include "photonics/error.hpp"
+#include "tools/operator_table.hpp"
 
 namespace attojoule::tools {
 namespace {
@@ -65,7 +66,9 @@ struct Program {
     }
     help = app.add_subcommand("help", "Explains a verb, or lists the operators that can run");
     help->add_option("topic", help_topic, "A verb, or `operators`");
-    help->add_flag("--markdown", help_markdown, "The whole reference as Markdown (docs/cli.md)");
+    help->add_flag(
+        "--markdown", help_markdown,
+        "The whole reference as Markdown (docs/cli.md); of `operators`: docs/operators.md");
   }
 
   // Not app.help(), which hands on to the verb that was parsed, `help` itself included.
@@ -81,8 +84,9 @@ struct Program {
   std::string operators_help() const {
     std::vector<std::string> names;
     for (const auto* op : network::all_operators()) names.emplace_back(op->name);
-    return fmt::format("ONNX operators that can run (opset {} to {}):\n{}\n", network::min_opset,
-                       network::max_opset, fmt::join(names, ", "));
+    return fmt::format(
+        "ONNX operators that can run (opset {} to {}; docs/operators.md says how):\n{}\n",
+        network::min_opset, network::max_opset, fmt::join(names, ", "));
   }
 
   std::string markdown() {
@@ -102,6 +106,10 @@ struct Program {
   }
 
   int show_help(const Streams& streams) {
+    if (help_markdown && help_topic == "operators") {
+      streams.out << operators_markdown();
+      return exit_ok;
+    }
     if (help_markdown) {
       streams.out << markdown();
       return exit_ok;

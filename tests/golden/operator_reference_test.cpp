@@ -5,12 +5,14 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "data/hdf5.hpp"
 #include "network/graph.hpp"
+#include "network/operator_notes.hpp"
 #include "network/operators.hpp"
 #include "network/program.hpp"
 
@@ -154,14 +156,76 @@ std::string difference(const std::vector<float>& got, const std::vector<float>& 
   return "";
 }
 
+const char* to_string(network::DigitalWay way) {
+  switch (way) {
+    case network::DigitalWay::fused:
+      return "fused";
+    case network::DigitalWay::view:
+      return "view";
+    case network::DigitalWay::library:
+      return "library";
+    case network::DigitalWay::kernel:
+      return "kernel";
+    case network::DigitalWay::plain:
+      return "plain";
+  }
+  return "?";
+}
+
+std::set<std::string> noted_ways(const network::OperatorWays& ways) {
+  std::set<std::string> result;
+  if (ways.product) result.insert("product");
+  if (ways.fused) result.insert("fused");
+  if (ways.view) result.insert("view");
+  if (ways.library) result.insert("library");
+  if (ways.kernel) result.insert("kernel");
+  if (ways.plain) result.insert("plain");
+  if (ways.folded) result.insert("folded");
+  return result;
+}
+
+// How each node of the file ran: rewrites name their nodes NODE or NODE/PART, so that what a
+// product was rewritten to is told apart from the file's own nodes.
+void collect_ways(const network::Graph& imported, const network::Program& program,
+                  std::map<std::string, std::set<std::string>>& ways) {
+  for (const auto& node : imported.nodes) {
+    const auto belongs = [&](const std::string& name) {
+      return name == node.name || name.starts_with(node.name + "/");
+    };
+    const bool rewritten = node.op == "Einsum" || node.op == "ConvTranspose" || node.op == "Gemm";
+    bool ran = false;
+    for (const auto& product : program.products()) {
+      if (!belongs(product.name)) continue;
+      ways[node.op].insert("product");
+      ran = true;
+    }
+    const bool has_product = ran;
+    for (const auto& operation : program.digital_operations()) {
+      // What stands around a rewritten product moves numbers only; it is no way of its own.
+      if (operation.name != node.name && !(rewritten && belongs(operation.name))) continue;
+      if (!has_product) ways[node.op].insert(to_string(operation.way));
+      ran = true;
+    }
+    if (ran) continue;
+    // Constants fold whatever the operator; others only what has no effect, or has a place
+    // elsewhere.
+    static const std::set<std::string> always{
+        "Constant", "ConstantOfShape", "Dropout", "EyeLike", "Identity",          "NonZero",
+        "Range",    "Shape",           "Size",    "Pad",     "BatchNormalization"};
+    if (always.contains(node.op)) ways[node.op].insert("folded");
+  }
+}
+
 TEST(OperatorReference, plain_definitions_and_programs_equal_onnx_runtime) {
   const auto cases = CaseFile(file_of_cases()).read();
   ASSERT_FALSE(cases.empty());
   std::set<std::string> seen;
+  std::map<std::string, std::set<std::string>> ways;
   for (const Case& one : cases) {
     try {
       network::Graph graph = network::import_onnx(one.model, one.what);
       for (const auto& node : graph.nodes) seen.insert(node.op);
+      const network::Graph imported = graph;
       network::bind_inputs(graph, one.shapes);
       EXPECT_EQ(difference(plain_output(graph, one.inputs), one.output), "")
           << "plain: " << one.what;
@@ -171,13 +235,19 @@ TEST(OperatorReference, plain_definitions_and_programs_equal_onnx_runtime) {
       const network::Program program(std::move(graph), {});
       EXPECT_EQ(difference(program_output(program, one.inputs), one.output), "")
           << "program: " << one.what;
+      collect_ways(imported, program, ways);
     } catch (const std::exception& error) {
       ADD_FAILURE() << one.what << ": " << error.what();
     }
   }
   if (std::getenv("ATTOJOULE_OPERATOR_CASES") != nullptr) return;
-  for (const auto* op : network::all_operators()) {
-    EXPECT_TRUE(seen.contains(op->name)) << op->name << " is in no case";
+  const auto notes = network::operator_notes();
+  const auto known = network::all_operators();
+  ASSERT_EQ(notes.size(), known.size());
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    EXPECT_STREQ(notes[i].name, known[i]->name) << "notes are not one for each operator, sorted";
+    EXPECT_TRUE(seen.contains(known[i]->name)) << known[i]->name << " is in no case";
+    EXPECT_EQ(ways[known[i]->name], noted_ways(notes[i].ways)) << known[i]->name;
   }
 }
 

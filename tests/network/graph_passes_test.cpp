@@ -270,5 +270,45 @@ TEST(DeadNodes, are_removed) {
   EXPECT_EQ(operators(model.bind({{1, 4}})), (Names{"Relu"}));
 }
 
+// A file for a batch of 8 whose last layers see `shape` after a Reshape.
+OnnxModel fixed_batch(const Integers& shape, const Shape& weights) {
+  OnnxModel model;
+  model.input("x", {8, 3, 4, 4});
+  model.node("Conv", {"x", model.random("w", {6, 3, 3, 3})}, "c");
+  model.node("Reshape", {"c", model.constant("shape", {2}, shape)}, "r");
+  model.node("MatMul", {"r", model.random("v", weights)}, "y");
+  model.output("y");
+  return model;
+}
+
+TEST(GraphBatch, is_opened_where_every_array_is_of_samples) {
+  network::Graph graph = fixed_batch({-1, 24}, {24, 5}).import();
+  network::open_batch(graph);
+  EXPECT_EQ(graph.value(graph.inputs[0]).shape, (Shape{-1, 3, 4, 4}));
+  network::bind_inputs(graph, {{1, 3, 4, 4}});
+  EXPECT_EQ(graph.value(graph.outputs[0]).shape, (Shape{1, 5}));
+}
+
+TEST(GraphBatch, is_refused_where_the_graph_works_on_all_of_it) {
+  // 24 numbers of one sample fit eight rows of 3, but are not what they were; 8 rows of 24 do not
+  // fit.
+  for (const auto& [shape, weights] :
+       std::vector<std::pair<Integers, Shape>>{{{8, -1}, {24, 5}}, {{8, 24}, {24, 5}}}) {
+    network::Graph graph = fixed_batch(shape, weights).import();
+    try {
+      network::open_batch(graph);
+      ADD_FAILURE() << "shape begins with " << shape[0];
+    } catch (const DataError& error) {
+      EXPECT_NE(std::string(error.what()).find("the file fixes a batch of 8"), std::string::npos);
+    }
+  }
+  OnnxModel mixed;  // a sum over the batch axis
+  mixed.input("x", {8, 5});
+  mixed.node("ReduceMean", {"x"}, "y", {{"axes", Integers{0}}});
+  mixed.output("y");
+  network::Graph graph = mixed.import();
+  EXPECT_THROW(network::open_batch(graph), DataError);
+}
+
 }  // namespace
 }  // namespace attojoule::tests

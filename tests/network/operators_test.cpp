@@ -699,5 +699,14 @@ TEST(Operators, registry_finds_what_it_lists) {
   EXPECT_EQ(network::find_operator("conv"), nullptr);
 }
 
+// A constant without elements is a constant all the same.
+TEST(Operators, of_empty_constants_have_no_elements) {
+  OnnxModel model;
+  model.input("x", {1, 2, 1});
+  model.node("Less", {"x", model.constant("none", {0}, Reals{})}, "y");
+  model.output("y");
+  EXPECT_TRUE(run_clean(make_program(model, {{1, 2, 1}}), {{1, 2}}).empty());
+}
+
 }  // namespace
 }  // namespace attojoule::tests

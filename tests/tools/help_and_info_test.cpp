@@ -45,6 +45,11 @@ TEST_F(Help, operators) {
   EXPECT_EQ(outcome.code, 0);
   EXPECT_THAT(outcome.out,
               AllOf(HasSubstr("Conv, "), HasSubstr("opset 7 to"), HasSubstr("Softmax")));
+  const Outcome table = run_command({"help", "operators", "--markdown"});
+  EXPECT_EQ(table.code, 0);
+  EXPECT_THAT(table.out, AllOf(HasSubstr("opset 7 to 18"),
+                               HasSubstr("| MatMul | 1 | **optical product** | a constant matrix"),
+                               HasSubstr("| Relu | 1 | fused, oneDNN |  |")));
 }
 
 TEST_F(Help, unknown_topic_names_the_topics) {

@@ -360,5 +360,61 @@ TEST_F(RunVerb, scale_mean_and_std_of_the_file_or_the_experiment) {
             (Reals{10, 10}));
 }
 
+TEST_F(RunVerb, noise_bits_are_checked_by_rounding) {
+  const Outcome plain = run({"--json"});
+  EXPECT_FALSE(json::parse(plain.out)["accuracy"].contains("rounded_to_noise_bits"));
+  const Outcome checked = run({"--json", "--noise-bits-check", "--out", path("r.h5")});
+  ASSERT_EQ(checked.code, 0) << checked.err;
+  json object = json::parse(checked.out);
+  const double rounded = object["accuracy"]["rounded_to_noise_bits"];
+  EXPECT_GT(rounded, 0);
+  EXPECT_LE(rounded, 1);
+  // Everything else is as without the check, the curve that follows it included.
+  object["accuracy"].erase("rounded_to_noise_bits");
+  EXPECT_EQ(object, json::parse(plain.out));
+  const std::vector<std::string> curve{"--json", "--set", "evaluation.curve=[2, 20]"};
+  auto with_check = curve;
+  with_check.emplace_back("--noise-bits-check");
+  EXPECT_EQ(json::parse(run(curve).out)["sweep"], json::parse(run(with_check).out)["sweep"]);
+  EXPECT_THAT(run({"--noise-bits-check"}).out,
+              HasSubstr("% without noise, every output rounded to its noise bits"));
+  // Much light, many levels: nothing is lost.
+  const json bright = json::parse(
+      run({"--json", "--noise-bits-check", "--set", "operating_point.photons_per_mac=1e7"}).out);
+  EXPECT_EQ(bright["accuracy"]["rounded_to_noise_bits"], bright["accuracy"]["clean"]);
+}
+
+TEST_F(RunVerb, saturation_is_reported_where_operands_have_a_range) {
+  const std::string range =
+      "range_data={file: " + data_file() + ", method: percentile, percentile: 90}";
+  for (const std::string& setting : {std::string("encoding=full-scale"),
+                                     std::string("quantisation={activations: 8, weights: 8}")}) {
+    const Outcome outcome = run({"--json", "--set", range, "--set", setting});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    for (const json& layer : json::parse(outcome.out)["layers"]) {
+      const double fraction = layer["saturated_fraction"];
+      // Quantiles of 10 and 90 %: at most a fifth; beyond the larger of both for full scale.
+      EXPECT_GT(fraction, 0.02) << setting;
+      EXPECT_LE(fraction, 0.22) << setting;
+    }
+    EXPECT_THAT(run({"--set", range, "--set", setting}).out, HasSubstr("saturated %"));
+  }
+  const Outcome unlimited = run({"--json"});
+  EXPECT_TRUE(json::parse(unlimited.out)["layers"][0]["saturated_fraction"].is_null());
+  EXPECT_THAT(run({}).out, Not(HasSubstr("saturated")));
+}
+
+TEST_F(RunVerb, grouped_dot_length_of_garg_et_al_belongs_to_their_shot_law) {
+  const Outcome wrong = run({"--set", "garg_grouped_dot_length=true"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("garg_grouped_dot_length: true of law: homodyne"));
+  const Outcome right = run({"--json", "--set", "garg_grouped_dot_length=true", "--set",
+                             "law=garg-shot", "--out", path("r.h5")});
+  EXPECT_EQ(right.code, 0) << right.err;
+  // No layer of this network is grouped.
+  EXPECT_EQ(json::parse(right.out)["accuracy"],
+            json::parse(run({"--json", "--set", "law=garg-shot"}).out)["accuracy"]);
+}
+
 }  // namespace
 }  // namespace attojoule::tests

@@ -19,6 +19,7 @@ names=(resnet20 resnet56 mobilenet_v2 efficientnet_lite0 tiny_sentiment_sst2 min
 [[ ${#wanted[@]} -gt 0 ]] || wanted=("${names[@]}")
 
 # Depthwise convolutions have dot products of 9 and 25 terms: their networks need more light.
+dim="0.01, 0.03, 0.1, 0.3, 1, 3, 10, 100"
 normal="1, 3, 10, 30, 100, 300, 1000, 3000"
 bright="10, 30, 100, 300, 1000, 3000, 10000, 30000"
 run() { # run NAME MODEL DATA_SET IMAGES PHOTONS CURVE [MORE…]
@@ -41,7 +42,7 @@ for name in "${wanted[@]}"; do
       run "$name" efficientnet_lite0_imagenet nips2017_dev_a500 500 1000 "$bright" \
         --set 'data.mean=[127, 127, 127]' --set 'data.std=[128, 128, 128]' --set data.label_offset=-1
       ;;
-    tiny_sentiment_sst2) run "$name" tiny_sentiment_sst2 sst2_dev 872 100 "$normal" ;;
+    tiny_sentiment_sst2) run "$name" tiny_sentiment_sst2 sst2_dev 872 1 "$dim" ;;
     minilm6_sst2) run "$name" minilm6_sst2 sst2_minilm_dev 872 100 "$normal" ;;
     *)
       echo "accuracy_curves.sh: no network $name. Networks: ${names[*]}" >&2
@@ -49,9 +50,15 @@ for name in "${wanted[@]}"; do
       ;;
   esac
 done
+declare -A titles=([resnet20]="ResNet-20, CIFAR-10" [resnet56]="ResNet-56, CIFAR-10"
+  [mobilenet_v2]="MobileNetV2, ImageNet classes" [efficientnet_lite0]="EfficientNet-Lite0, ImageNet classes"
+  [tiny_sentiment_sst2]="2-layer encoder, SST-2" [minilm6_sst2]="MiniLM (6 layers), SST-2")
 files=()
+labels=()
 for name in "${names[@]}"; do
-  [[ -e $out/curve_$name.h5 ]] && files+=("$out/curve_$name.h5")
+  [[ -e $out/curve_$name.h5 ]] || continue
+  files+=("$out/curve_$name.h5")
+  labels+=(--label "${titles[$name]}")
 done
-/usr/bin/python3 "$root/tools/plots/accuracy_curve.py" "${files[@]}" --x photons --png "$out/accuracy_curves.png"
+/usr/bin/python3 "$root/tools/plots/accuracy_curve.py" "${files[@]}" "${labels[@]}" --x photons --png "$out/accuracy_curves.png"
 echo "Plot: $out/accuracy_curves.png"
