@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
+#include "network/activations.hpp"
 #include "photonics/error.hpp"
 
 namespace attojoule::network {
@@ -140,9 +142,23 @@ void BinaryStep::run(StepRun& run) const {
 }
 
 void ErfStep::run(StepRun& run) const {
-  const float* from = run.read(from_);
-  float* to = run.at(to_);
-  for (std::int64_t i = 0; i < count_; ++i) to[i] = std::erf(from[i]);
+  error_function(run.read(from_), count_, run.at(to_));
+}
+
+void GeluStep::run(StepRun& run) const {
+  gelu(run.read(from_), count_, run.at(to_));
+}
+
+namespace {
+[[noreturn]] void report_fused_gradient() {
+  throw std::logic_error("network/lowering.cpp fused nodes of a program with gradients");
+}
+}  // namespace
+void GeluStep::differentiate(BackwardBuilder&) const {
+  report_fused_gradient();
+}
+void GeluStep::mark_active(BackwardBuilder&) const {
+  report_fused_gradient();
 }
 
 void GatherRowsStep::run(StepRun& run) const {

@@ -205,6 +205,19 @@ class ErfStep : public Step {
   std::int64_t count_;
 };
 
+// x/2 (1 + erf(x / sqrt 2)); in programs without gradients.
+class GeluStep : public Step {
+ public:
+  GeluStep(Place from, Place to, std::int64_t count) : from_(from), to_(to), count_(count) {}
+  void run(StepRun& run) const override;
+  void differentiate(BackwardBuilder& builder) const override;
+  void mark_active(BackwardBuilder& builder) const override;
+
+ private:
+  Place from_, to_;
+  std::int64_t count_;
+};
+
 // Rows of a table (embedding), chosen by computed indices.
 class GatherRowsStep : public Step {
  public:
