@@ -240,6 +240,11 @@ const float* ProductStep::reduce_inputs(StepRun& run, bool squares) const {
         continue;
       }
       float* map = run.at(l.map);
+      if (squares && l.depth == 1) {
+        window_squares(input + n * in_positions * g.channels, g, l.groups, map,
+                       norms + n * g.positions() * l.groups);
+        continue;
+      }
       reduce(input + n * in_positions * g.channels, in_positions, l.groups, l.depth, map, 1);
       window_sum(map, g, l.groups, run.at(l.scratch), norms + n * g.positions() * l.groups);
     }
