@@ -605,7 +605,11 @@ class Lowering {
   template <class MakeCall>
   void finish_static(ProductStep::Layout& layout, const Epilogue& epilogue, MakeCall make_call) {
     const PrimitiveCall* clean = layout.integer || options_.gradients ? nullptr : make_call(true);
-    const PrimitiveCall* raw = make_call(false);
+    add_product_step(layout, epilogue, clean, make_call(false));
+  }
+
+  void add_product_step(ProductStep::Layout& layout, const Epilogue& epilogue,
+                        const PrimitiveCall* clean, const PrimitiveCall* raw) {
     if (clean != nullptr) use_arguments(*clean);
     use_arguments(*raw);
     add_step(std::make_unique<ProductStep>(layout, epilogue, clean, raw),
@@ -725,6 +729,10 @@ class Lowering {
     };
     const memory::dims pad_begin{g.pad_begin[0], g.pad_begin[1]};
     const memory::dims pad_end{end(0), end(1)};
+    if (add_winograd(layout, epilogue, src, dst, plain, pad_begin, pad_end, g, weights)) {
+      finish_product(fusion, output, out_shape);
+      return;
+    }
     finish_static(layout, epilogue, [&](bool clean) {
       using Convolution = dnnl::convolution_forward;
       const bool with_bias = clean && epilogue.bias.exists();
@@ -740,6 +748,61 @@ class Lowering {
                               weights, plain);
     });
     finish_product(fusion, output, out_shape);
+  }
+
+  // A convolution by Winograd's algorithm with tiles of 2 x 2, if that is asked for and oneDNN has
+  // it for this one. Clean and noisy passes then share the product, and the sweep does the rest.
+  bool add_winograd(ProductStep::Layout& layout, const Epilogue& epilogue, const memory::desc& src,
+                    const memory::desc& dst, const memory::desc& plain,
+                    const memory::dims& pad_begin, const memory::dims& pad_end,
+                    const WindowGeometry& g, const PreparedWeights& weights) {
+    const auto is = [](const std::array<std::int64_t, 2>& pair, std::int64_t value) {
+      return pair[0] == value && pair[1] == value;
+    };
+    if (!options_.winograd || options_.gradients || layout.integer || layout.groups != 1 ||
+        !is(g.kernel, 3) || !is(g.stride, 1) || !is(g.dilation, 1)) {
+      return false;
+    }
+    using Convolution = dnnl::convolution_forward;
+    const auto any = [](const memory::desc& laid_out) {
+      return memory::desc(laid_out.dims(), memory::data_type::f32, memory::format_tag::any);
+    };
+    const Convolution::desc desc(dnnl::prop_kind::forward_inference,
+                                 dnnl::algorithm::convolution_winograd, any(src), any(plain),
+                                 any(dst), {1, 1}, {0, 0}, pad_begin, pad_end);
+    Convolution::primitive_desc pd(desc, attributes(), state_.engine, /*allow_empty=*/true);
+    // Larger tiles round worse and want much more memory.
+    while (pd && std::string(pd.impl_info_str()).find("wino_2x3") == std::string::npos) {
+      if (!pd.next_impl()) return false;
+    }
+    if (!pd) return false;
+    const auto room = [this](const memory::desc& blocked) {
+      return new_buffer(static_cast<std::int64_t>(blocked.get_size() / sizeof(float)));
+    };
+    const auto copy = [this](const memory::desc& from, const Place& source, const memory::desc& to,
+                             const Place& target) {
+      const dnnl::reorder::primitive_desc copying(state_.engine, from, state_.engine, to,
+                                                  attributes());
+      return add_call(dnnl::reorder(copying),
+                      {{DNNL_ARG_FROM, from, source}, {DNNL_ARG_TO, to, target}},
+                      copying.scratchpad_desc());
+    };
+    const Place blocked_input = room(pd.src_desc());
+    const Place blocked_output = room(pd.dst_desc());
+    layout.before = copy(src, layout.input, pd.src_desc(), blocked_input);
+    layout.after = copy(pd.dst_desc(), blocked_output, dst, layout.raw);
+    PrimitiveCall* call = add_call(dnnl::convolution_forward(pd),
+                                   {{DNNL_ARG_SRC, pd.src_desc(), blocked_input},
+                                    {DNNL_ARG_DST, pd.dst_desc(), blocked_output}},
+                                   pd.scratchpad_desc());
+    call->shared.emplace_back(
+        DNNL_ARG_WEIGHTS,
+        program_weights(layout.product, weights.values->data(), plain, pd.weights_desc()));
+    use_arguments(*layout.before);
+    use_arguments(*layout.after);
+    ++state_.winograd_products;
+    add_product_step(layout, epilogue, nullptr, call);
+    return true;
   }
 
   static memory::desc conv_weights(std::int64_t groups, std::int64_t channels, std::int64_t depth,

@@ -296,6 +296,12 @@ const float* ProductStep::reduce_codes(StepRun& run, bool squares, NoisePass& pa
   return norms;
 }
 
+void ProductStep::run_raw(StepRun& run) const {
+  if (layout_.before != nullptr) layout_.before->run(run);
+  raw_->run(run);
+  if (layout_.after != nullptr) layout_.after->run(run);
+}
+
 void ProductStep::run(StepRun& run) const {
   const Layout& l = layout_;
   const CompiledNoise* noise = run.noise.empty() ? nullptr : &run.noise[l.product];
@@ -310,7 +316,7 @@ void ProductStep::run(StepRun& run) const {
   const bool counting = has_noise && noise->kind == NoiseKind::photon_counting;
   const float* input = run.read(l.input);
   if (statistics) record_inputs(run, l.product, input, l.input_count);
-  if (counting) {
+  if (counting && (noisy || statistics)) {
     const float low = *std::min_element(input, input + l.input_count);
     if (low < 0) {
       throw DataError(
@@ -338,6 +344,11 @@ void ProductStep::run(StepRun& run) const {
     pass.norms = reduce_codes(run, !counting, pass);
   } else {
     pass.accumulator = run.at(l.raw);
+    if (l.before != nullptr && !noisy && !statistics) {  // Winograd's, clean
+      run_raw(run);
+      apply_epilogue(pass);
+      return;
+    }
     if (has_noise || statistics) pass.norms = reduce_inputs(run, !counting);
   }
   if (record != nullptr && has_noise) {
@@ -345,7 +356,7 @@ void ProductStep::run(StepRun& run) const {
     if (!noise->photons_per_input_norm.empty()) record->photons += input_photons(pass, *noise);
     record->photons_detected = record->photons * noise->quantum_efficiency;
   }
-  raw_->run(run);
+  run_raw(run);
   if (has_noise) {
     pass.variance_offset = noise->offset.data();
     pass.variance_slope = noise->slope.data();
