@@ -106,6 +106,66 @@ void SumRowsOfValues(const float* x, std::int64_t rows, std::int64_t depth, std:
   SumRows<false>(x, rows, depth, step, sums);
 }
 
+// out (+)= x^2
+template <bool add>
+HWY_INLINE void SquaresRow(const float* x, std::int64_t count, float* out) {
+  const Floats d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto a = hn::LoadU(d, x + i);
+    hn::StoreU(add ? hn::MulAdd(a, a, hn::LoadU(d, out + i)) : hn::Mul(a, a), d, out + i);
+  }
+  const hn::CappedTag<float, 1> one;
+  for (; i < count; ++i) {
+    const auto a = hn::LoadU(one, x + i);
+    hn::StoreU(add ? hn::MulAdd(a, a, hn::LoadU(one, out + i)) : hn::Mul(a, a), one, out + i);
+  }
+}
+
+// out[c] = sum over `columns` columns, `step` values apart, of their c-th value.
+HWY_INLINE void SumOfColumns(const float* x, std::int64_t columns, std::int64_t step,
+                             std::int64_t channels, float* out) {
+  const auto run = [&](auto d, std::int64_t i) HWY_ATTR {
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    for (; i + lanes <= channels; i += lanes) {
+      auto sum = hn::Zero(d);
+      for (std::int64_t k = 0; k < columns; ++k) {
+        sum = hn::Add(sum, hn::LoadU(d, x + k * step + i));
+      }
+      hn::StoreU(sum, d, out + i);
+    }
+    return i;
+  };
+  run(hn::CappedTag<float, 1>(), run(Floats(), 0));
+}
+
+void WindowSquares(const float* x, const WindowGeometry& g, std::int64_t channels, float* row,
+                   float* out) {
+  const std::int64_t in_row = g.input[1] * channels;
+  const std::int64_t out_row = g.output[1] * channels;
+  for (std::int64_t oy = 0; oy < g.output[0]; ++oy, out += out_row) {
+    bool first = true;
+    for (std::int64_t k = 0; k < g.kernel[0]; ++k) {
+      const std::int64_t y = oy * g.stride[0] + k * g.dilation[0] - g.pad_begin[0];
+      if (y < 0 || y >= g.input[0]) continue;
+      first ? SquaresRow<false>(x + y * in_row, in_row, row)
+            : SquaresRow<true>(x + y * in_row, in_row, row);
+      first = false;
+    }
+    if (first) std::fill_n(row, static_cast<std::size_t>(in_row), 0.0f);
+    for (std::int64_t ox = 0; ox < g.output[1]; ++ox) {
+      const std::int64_t start = ox * g.stride[1] - g.pad_begin[1];
+      std::int64_t from = 0;
+      while (from < g.kernel[1] && start + from * g.dilation[1] < 0) ++from;
+      std::int64_t to = g.kernel[1];
+      while (to > from && start + (to - 1) * g.dilation[1] >= g.input[1]) --to;
+      SumOfColumns(row + (start + from * g.dilation[1]) * channels, to - from,
+                   g.dilation[1] * channels, channels, out + ox * channels);
+    }
+  }
+}
+
 template <class Vector>
 Vector Combine(BinaryOperation operation, Vector a, Vector b) {
   switch (operation) {
@@ -155,6 +215,7 @@ namespace attojoule::network {
 HWY_EXPORT(SumRowsOfSquares);
 HWY_EXPORT(SumRowsOfValues);
 HWY_EXPORT(Squares);
+HWY_EXPORT(WindowSquares);
 HWY_EXPORT(AddFloats);
 HWY_EXPORT(AddIntegers);
 HWY_EXPORT(BinaryRun);
@@ -291,6 +352,11 @@ void sum_of_values(const float* x, std::int64_t positions, std::int64_t groups, 
   } else {
     HWY_DYNAMIC_DISPATCH(SumRowsOfValues)(x, positions * groups, depth, depth * every, sums);
   }
+}
+
+void window_squares(const float* x, const WindowGeometry& geometry, std::int64_t channels,
+                    float* row, float* out) {
+  HWY_DYNAMIC_DISPATCH(WindowSquares)(x, geometry, channels, row, out);
 }
 
 void window_sum(const float* map, const WindowGeometry& geometry, std::int64_t channels,

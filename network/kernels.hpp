@@ -25,6 +25,13 @@ void sum_of_squares(const float* x, std::int64_t positions, std::int64_t groups,
 void sum_of_values(const float* x, std::int64_t positions, std::int64_t groups, std::int64_t depth,
                    float* sums, std::int64_t every = 1);
 
+// Sum of x^2 over every window of every channel by itself (depthwise): `x` is height x width x
+// channels of `geometry.input`, out geometry.output x channels; padding adds nothing. `row` holds
+// input width x channels values. The same as squares followed by window_sum, with one pass over
+// memory.
+void window_squares(const float* x, const WindowGeometry& geometry, std::int64_t channels,
+                    float* row, float* out);
+
 // Sums `map` (height x width x channels of `geometry.input`) over every window: out is
 // geometry.output x channels; padding adds nothing. `scratch` holds input height x output width x
 // channels values.

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "network/digital_fusion.hpp"
 #include "network/single_thread.hpp"
 #include "network/steps.hpp"
 #include "photonics/error.hpp"
@@ -89,6 +90,8 @@ class Lowering {
       state_.inputs.push_back(view);
     }
     number_products();
+    // A derivative is made of the nodes' derivatives.
+    if (!options_.gradients) plan_digital_fusions();
     for (std::size_t i = 0; i < graph_->nodes.size(); ++i) {
       const int node = static_cast<int>(i);
       if (static_product_[i]) {
@@ -100,6 +103,10 @@ class Lowering {
       }
       // A fused step reads its inputs where its last node stands, and not before.
       if (absorbed_.contains(node) || static_product_[i]) continue;
+      if (const auto fusion = digital_fusions_.find(node); fusion != digital_fusions_.end()) {
+        lower_digital_fusion(fusion->second);
+        continue;
+      }
       lower_node(graph_->nodes[i]);
       release_inputs(node);
     }
@@ -599,7 +606,11 @@ class Lowering {
   template <class MakeCall>
   void finish_static(ProductStep::Layout& layout, const Epilogue& epilogue, MakeCall make_call) {
     const PrimitiveCall* clean = layout.integer || options_.gradients ? nullptr : make_call(true);
-    const PrimitiveCall* raw = make_call(false);
+    add_product_step(layout, epilogue, clean, make_call(false));
+  }
+
+  void add_product_step(ProductStep::Layout& layout, const Epilogue& epilogue,
+                        const PrimitiveCall* clean, const PrimitiveCall* raw) {
     if (clean != nullptr) use_arguments(*clean);
     use_arguments(*raw);
     add_step(std::make_unique<ProductStep>(layout, epilogue, clean, raw),
@@ -719,6 +730,10 @@ class Lowering {
     };
     const memory::dims pad_begin{g.pad_begin[0], g.pad_begin[1]};
     const memory::dims pad_end{end(0), end(1)};
+    if (add_winograd(layout, epilogue, src, dst, plain, pad_begin, pad_end, g, weights)) {
+      finish_product(fusion, output, out_shape);
+      return;
+    }
     finish_static(layout, epilogue, [&](bool clean) {
       using Convolution = dnnl::convolution_forward;
       const bool with_bias = clean && epilogue.bias.exists();
@@ -734,6 +749,61 @@ class Lowering {
                               weights, plain);
     });
     finish_product(fusion, output, out_shape);
+  }
+
+  // A convolution by Winograd's algorithm with tiles of 2 x 2, if that is asked for and oneDNN has
+  // it for this one. Clean and noisy passes then share the product, and the sweep does the rest.
+  bool add_winograd(ProductStep::Layout& layout, const Epilogue& epilogue, const memory::desc& src,
+                    const memory::desc& dst, const memory::desc& plain,
+                    const memory::dims& pad_begin, const memory::dims& pad_end,
+                    const WindowGeometry& g, const PreparedWeights& weights) {
+    const auto is = [](const std::array<std::int64_t, 2>& pair, std::int64_t value) {
+      return pair[0] == value && pair[1] == value;
+    };
+    if (!options_.winograd || options_.gradients || layout.integer || layout.groups != 1 ||
+        !is(g.kernel, 3) || !is(g.stride, 1) || !is(g.dilation, 1)) {
+      return false;
+    }
+    using Convolution = dnnl::convolution_forward;
+    const auto any = [](const memory::desc& laid_out) {
+      return memory::desc(laid_out.dims(), memory::data_type::f32, memory::format_tag::any);
+    };
+    const Convolution::desc desc(dnnl::prop_kind::forward_inference,
+                                 dnnl::algorithm::convolution_winograd, any(src), any(plain),
+                                 any(dst), {1, 1}, {0, 0}, pad_begin, pad_end);
+    Convolution::primitive_desc pd(desc, attributes(), state_.engine, /*allow_empty=*/true);
+    // Larger tiles round worse and want much more memory.
+    while (pd && std::string(pd.impl_info_str()).find("wino_2x3") == std::string::npos) {
+      if (!pd.next_impl()) return false;
+    }
+    if (!pd) return false;
+    const auto room = [this](const memory::desc& blocked) {
+      return new_buffer(static_cast<std::int64_t>(blocked.get_size() / sizeof(float)));
+    };
+    const auto copy = [this](const memory::desc& from, const Place& source, const memory::desc& to,
+                             const Place& target) {
+      const dnnl::reorder::primitive_desc copying(state_.engine, from, state_.engine, to,
+                                                  attributes());
+      return add_call(dnnl::reorder(copying),
+                      {{DNNL_ARG_FROM, from, source}, {DNNL_ARG_TO, to, target}},
+                      copying.scratchpad_desc());
+    };
+    const Place blocked_input = room(pd.src_desc());
+    const Place blocked_output = room(pd.dst_desc());
+    layout.before = copy(src, layout.input, pd.src_desc(), blocked_input);
+    layout.after = copy(pd.dst_desc(), blocked_output, dst, layout.raw);
+    PrimitiveCall* call = add_call(dnnl::convolution_forward(pd),
+                                   {{DNNL_ARG_SRC, pd.src_desc(), blocked_input},
+                                    {DNNL_ARG_DST, pd.dst_desc(), blocked_output}},
+                                   pd.scratchpad_desc());
+    call->shared.emplace_back(
+        DNNL_ARG_WEIGHTS,
+        program_weights(layout.product, weights.values->data(), plain, pd.weights_desc()));
+    use_arguments(*layout.before);
+    use_arguments(*layout.after);
+    ++state_.winograd_products;
+    add_product_step(layout, epilogue, nullptr, call);
+    return true;
   }
 
   static memory::desc conv_weights(std::int64_t groups, std::int64_t channels, std::int64_t depth,
@@ -982,6 +1052,76 @@ class Lowering {
   }
 
   // ---- digital operators ----
+
+  void plan_digital_fusions() {
+    for (DigitalFusion& fusion : find_digital_fusions(*graph_)) {
+      const int last = fusion.nodes.back();
+      absorbed_.insert(fusion.nodes.begin(), fusion.nodes.end() - 1);
+      digital_fusions_[last] = std::move(fusion);
+    }
+  }
+
+  void lower_digital_fusion(const DigitalFusion& fusion) {
+    const Node& last = graph_->nodes[static_cast<std::size_t>(fusion.nodes.back())];
+    View input = view(fusion.input);
+    // The input waits for one reader more, this step, which then may write over it.
+    const auto buffer = static_cast<std::size_t>(std::max(input.place.buffer, 0));
+    const bool computed = input.place.buffer >= 0;
+    if (computed) ++pending_[buffer];
+    for (const int absorbed : fusion.nodes) {
+      release_inputs(absorbed);
+      const Node& node = graph_->nodes[static_cast<std::size_t>(absorbed)];
+      state_.digital.push_back(
+          {node.name, node.op, element_count(graph_->value(node.outputs[0]).shape), false});
+    }
+    const bool rows = fusion.function == FusedFunction::layer_norm;
+    if (rows || !is_dense_layout(input)) input = dense(input, false);
+    const View output = elementwise_output(input, input.shape);
+    const std::int64_t count = element_count(input.shape);
+    switch (fusion.function) {
+      case FusedFunction::layer_norm:
+        add_layer_norm(fusion, meaning_of(last, input, output));
+        break;
+      case FusedFunction::swish:
+        add_eltwise({dnnl::algorithm::eltwise_swish, 1, 0}, meaning_of(last, input, output), count);
+        break;
+      case FusedFunction::gelu:
+        add_step(std::make_unique<GeluStep>(input.place, output.place, count),
+                 {input.place, output.place});
+        break;
+    }
+    define(last.outputs[0], output);
+    if (computed) --pending_[buffer];
+  }
+
+  // Of the rows of meaning.input.
+  void add_layer_norm(const DigitalFusion& fusion, PrimitiveMeaning meaning) {
+    const View input = meaning.input;
+    const View output = meaning.output;
+    const std::int64_t extent = input.shape.back();
+    const auto constant = [&](ValueId id, float otherwise) {
+      if (id != no_value) return view(id).place;
+      return constant_place(std::vector<float>(static_cast<std::size_t>(extent), otherwise));
+    };
+    const Place scale = constant(fusion.scale, 1);
+    const Place shift = constant(fusion.shift, 0);
+    const auto f32 = memory::data_type::f32;
+    const std::int64_t rows = extent == 0 ? 0 : element_count(input.shape) / extent;
+    const memory::desc flat({rows, extent}, f32, memory::format_tag::ab);
+    const memory::desc vector({extent}, f32, memory::format_tag::a);
+    using Flags = dnnl::normalization_flags;
+    const dnnl::layer_normalization_forward::primitive_desc pd(
+        dnnl::layer_normalization_forward::desc(dnnl::prop_kind::forward_inference, flat,
+                                                static_cast<float>(fusion.epsilon),
+                                                Flags::use_scale | Flags::use_shift),
+        attributes(), state_.engine);
+    add_primitive(dnnl::layer_normalization_forward(pd),
+                  {{DNNL_ARG_SRC, flat, input.place},
+                   {DNNL_ARG_SCALE, vector, scale},
+                   {DNNL_ARG_SHIFT, vector, shift},
+                   {DNNL_ARG_DST, flat, output.place}},
+                  pd.scratchpad_desc(), std::move(meaning));
+  }
 
   void lower_node(const Node& node) {
     const auto position = static_cast<int>(&node - graph_->nodes.data());
@@ -1518,6 +1658,7 @@ class Lowering {
   std::map<int, Fusion> fusions_;
   std::map<int, std::vector<int>> continue_at_;
   std::set<int> absorbed_;
+  std::map<int, DigitalFusion> digital_fusions_;  // by last node
   std::shared_ptr<const Graph> plain_graph_;
 };
 

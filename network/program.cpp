@@ -125,6 +125,9 @@ std::size_t Program::weight_bytes() const {
 int Program::integer_products() const {
   return state_->integer_products;
 }
+int Program::winograd_products() const {
+  return state_->winograd_products;
+}
 
 Program::Lane Program::make_lane() const {
   auto lane = std::make_unique<Lane::State>();

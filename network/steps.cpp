@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
+#include "network/activations.hpp"
 #include "photonics/error.hpp"
 
 namespace attojoule::network {
@@ -166,9 +168,23 @@ void BinaryStep::run(StepRun& run) const {
 }
 
 void ErfStep::run(StepRun& run) const {
-  const float* from = run.read(from_);
-  float* to = run.at(to_);
-  for (std::int64_t i = 0; i < count_; ++i) to[i] = std::erf(from[i]);
+  error_function(run.read(from_), count_, run.at(to_));
+}
+
+void GeluStep::run(StepRun& run) const {
+  gelu(run.read(from_), count_, run.at(to_));
+}
+
+namespace {
+[[noreturn]] void report_fused_gradient() {
+  throw std::logic_error("network/lowering.cpp fused nodes of a program with gradients");
+}
+}  // namespace
+void GeluStep::differentiate(BackwardBuilder&) const {
+  report_fused_gradient();
+}
+void GeluStep::mark_active(BackwardBuilder&) const {
+  report_fused_gradient();
 }
 
 void GatherRowsStep::run(StepRun& run) const {
@@ -252,6 +268,11 @@ const float* ProductStep::reduce_inputs(StepRun& run, bool squares) const {
         continue;
       }
       float* map = run.at(l.map);
+      if (squares && l.depth == 1) {
+        window_squares(input + n * in_positions * g.channels, g, l.groups, map,
+                       norms + n * g.positions() * l.groups);
+        continue;
+      }
       reduce(input + n * in_positions * g.channels, in_positions, l.groups, l.depth, map, 1);
       window_sum(map, g, l.groups, run.at(l.scratch), norms + n * g.positions() * l.groups);
     }
@@ -303,6 +324,12 @@ const float* ProductStep::reduce_codes(StepRun& run, bool squares, NoisePass& pa
   return norms;
 }
 
+void ProductStep::run_raw(StepRun& run) const {
+  if (layout_.before != nullptr) layout_.before->run(run);
+  raw_->run(run);
+  if (layout_.after != nullptr) layout_.after->run(run);
+}
+
 void ProductStep::run(StepRun& run) const {
   const Layout& l = layout_;
   const CompiledNoise* noise = run.noise.empty() ? nullptr : &run.noise[l.product];
@@ -322,7 +349,7 @@ void ProductStep::run(StepRun& run) const {
       count_beyond_full_scale(run, l.product, input, l.input_count, noise->input_full_scale);
     }
   }
-  if (counting) {
+  if (counting && (noisy || statistics)) {
     const float low = *std::min_element(input, input + l.input_count);
     if (low < 0) {
       throw DataError(
@@ -350,6 +377,11 @@ void ProductStep::run(StepRun& run) const {
     pass.norms = reduce_codes(run, !counting, pass);
   } else {
     pass.accumulator = run.at(l.raw);
+    if (l.before != nullptr && !noisy && !statistics) {  // Winograd's, clean
+      run_raw(run);
+      apply_epilogue(pass);
+      return;
+    }
     if (has_noise || statistics) pass.norms = reduce_inputs(run, !counting);
   }
   if (record != nullptr && has_noise) {
@@ -357,7 +389,7 @@ void ProductStep::run(StepRun& run) const {
     if (!noise->photons_per_input_norm.empty()) record->photons += input_photons(pass, *noise);
     record->photons_detected = record->photons * noise->quantum_efficiency;
   }
-  raw_->run(run);
+  run_raw(run);
   if (has_noise) {
     pass.variance_offset = noise->offset.data();
     pass.variance_slope = noise->slope.data();

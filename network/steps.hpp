@@ -209,6 +209,19 @@ class ErfStep : public Step {
   std::int64_t count_;
 };
 
+// x/2 (1 + erf(x / sqrt 2)); in programs without gradients.
+class GeluStep : public Step {
+ public:
+  GeluStep(Place from, Place to, std::int64_t count) : from_(from), to_(to), count_(count) {}
+  void run(StepRun& run) const override;
+  void differentiate(BackwardBuilder& builder) const override;
+  void mark_active(BackwardBuilder& builder) const override;
+
+ private:
+  Place from_, to_;
+  std::int64_t count_;
+};
+
 // Rows of a table (embedding), chosen by computed indices.
 class GatherRowsStep : public Step {
  public:
@@ -331,6 +344,10 @@ class ProductStep : public Step {
     Place squares;          // as `norms`: sums of squares
     Place square_map;       // as `map`
     Place channel_squares;  // as `channel_norms`
+    // Winograd's algorithm works in a layout of its own: copies to it and back, around the raw
+    // call.
+    const PrimitiveCall* before = nullptr;
+    const PrimitiveCall* after = nullptr;
     const float* scale = nullptr;
     const std::int32_t* shift = nullptr;
     const std::int32_t* weight_zero = nullptr;
@@ -343,6 +360,7 @@ class ProductStep : public Step {
   void mark_active(BackwardBuilder& builder) const override;
 
  private:
+  void run_raw(StepRun& run) const;
   // |x|^2 (or the sum of x) of every output position; the values that apply to single outputs.
   const float* reduce_inputs(StepRun& run, bool squares) const;
   // The same from codes; fills pass.integers, too.
@@ -399,6 +417,7 @@ struct Program::State {
   std::vector<std::unique_ptr<std::vector<float>>> constants;
   std::vector<std::unique_ptr<std::vector<std::int32_t>>> integer_constants;
   int integer_products = 0;
+  int winograd_products = 0;
   std::size_t weight_bytes = 0;
   std::vector<CompiledNoise> noise;
   std::vector<ProductNoise> models;

@@ -29,6 +29,7 @@ constexpr std::array encodings{std::pair{"normalised", Encoding::normalised},
 constexpr std::array fidelities{std::pair{"analytic", network::Fidelity::analytic},
                                 std::pair{"counting", network::Fidelity::counting},
                                 std::pair{"auto", network::Fidelity::automatic}};
+constexpr std::array convolutions{std::pair{"direct", false}, std::pair{"winograd", true}};
 constexpr std::array range_methods{std::pair{"percentile", network::RangeMethod::percentile},
                                    std::pair{"ema", network::RangeMethod::ema},
                                    std::pair{"minmax", network::RangeMethod::minmax}};
@@ -173,6 +174,7 @@ std::string resolve(const Experiment& e) {
     }
     text += "}\n";
   }
+  if (e.winograd) text += "convolution: winograd\n";
   text += fmt::format("law: {}\nencoding: {}\nfidelity: {}\n", to_string(e.law),
                       to_string(e.encoding), name_of(fidelities, e.fidelity));
   if (e.garg_grouped_dot_length) text += "garg_grouped_dot_length: true\n";
@@ -282,6 +284,7 @@ Experiment read_experiment(const ExperimentArguments& arguments) {
     e.activation_bits = bits(node, "activations");
     node.finish();
   }
+  e.winograd = choose(root, "convolution", convolutions, "direct");
   const std::string device_name = root.text_or("device", "ideal-shot-noise");
   const std::string chosen = arguments.device.empty() ? device_name : arguments.device;
   const bool from_file = arguments.device.empty() && root.has("device");

@@ -23,6 +23,7 @@ struct Experiment {
   network::RangeOptions range_options;
   int weight_bits = 0;  // quantisation; 0 = float
   int activation_bits = 0;
+  bool winograd = false;  // convolution: winograd (network::ProgramOptions)
   photonics::Device device;
   photonics::Law law = photonics::Law::homodyne;
   photonics::Encoding encoding = photonics::Encoding::normalised;

@@ -105,6 +105,7 @@ Simulation::Simulation(Experiment experiment, int threads)
   model_sha256_ = data::sha256_of_file(experiment_.model);
   network::ProgramOptions options;
   options.keep_weights = noise_shared_by_pass();
+  options.winograd = experiment_.winograd;
   options.quantisation.weight_bits = experiment_.weight_bits;
   options.quantisation.activation_bits = experiment_.activation_bits;
   if (experiment_.activation_bits > 0 ||

@@ -1,18 +1,24 @@
 // Side-by-side speed of whole networks: our clean run against oneDNN's convolutions alone, noise
 // against no noise, integers against floats, two threads against one. Everything is measured in
-// turn in one process, and only ratios of minima are reported (bigger is better).
+// turn in one process, and only ratios of minima are reported (bigger is better). Times are the
+// thread's own CPU time on one thread, and wall time on two.
 //
-// usage: network_bench MODEL.onnx [ROUNDS [BATCH]]    (tools/dev/bench.sh makes the model and calls
-// it)
-//        network_bench --memory MODEL.onnx            peak memory of loading and one noisy sample
+// usage: network_bench MODEL.onnx [ROUNDS [BATCH]]      (tools/dev/bench.sh makes the model and
+// calls it)
+//        network_bench --isa NAME MODEL.onnx [ROUNDS]   noise against no noise on one thread, as on
+//        a
+//                                                       processor with avx2 or sse4 and nothing
+//                                                       newer
+//        network_bench --memory MODEL.onnx              peak memory of loading and one noisy sample
 //        over
-//                                                     what weights and activations need
+//                                                       what weights and activations need
 // Goals on ResNet-50, batch 8: clean_vs_onednn >= 0.95, noisy_vs_clean >= 0.90,
 // int8_noisy_vs_clean >= 2.2, counting_vs_clean >= 0.5, two_thread_efficiency >= 0.95,
 // gaussians_vs_std_normal >= 15 (AVX-512), peak_memory_ratio <= 1.3.
 #include <sys/resource.h>
 #include <time.h>
 
+#include <hwy/highway.h>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -222,6 +228,19 @@ void measure(std::vector<Contender>& contenders, int threads, int rounds) {
   }
 }
 
+Contender make_contender(const char* name, const Program& program, bool noise, int threads,
+                         int batch) {
+  auto lanes = std::make_shared<std::vector<Program::Lane>>();
+  for (int i = 0; i < threads; ++i) lanes->push_back(program.make_lane());
+  return {name,
+          [lanes, &program, noise](int worker, std::int64_t sample) {
+            auto& lane = (*lanes)[static_cast<std::size_t>(worker)];
+            load_noise(0, lane);
+            program.run(lane, static_cast<std::uint32_t>(sample), {noise, false, 1, nullptr}, {});
+          },
+          batch};
+}
+
 double gaussians_vs_std_normal() {
   std::vector<float> values(1 << 16);
   double ours = std::numeric_limits<double>::infinity();
@@ -259,12 +278,43 @@ int report_memory(const char* path) {
   return 0;
 }
 
+// As on a processor without newer instructions: oneDNN's kernels and ours.
+int report_isa(const std::string& name, const char* path, int rounds) {
+  if (name != "avx2" && name != "sse4") {
+    std::fprintf(stderr, "network_bench --isa: avx2 or sse4\n");
+    return 2;
+  }
+  const bool avx2 = name == "avx2";
+  std::int64_t newer = HWY_AVX3 | HWY_AVX3_DL;
+  if (!avx2) newer |= HWY_AVX2;
+  hwy::DisableTargets(newer);
+  const auto cap = avx2 ? dnnl::cpu_isa::avx2 : dnnl::cpu_isa::sse41;
+  if (dnnl::set_max_cpu_isa(cap) != dnnl::status::success) {
+    std::fprintf(stderr, "network_bench --isa: this oneDNN cannot be held back\n");
+    return 1;
+  }
+  Program program = make_program(read(path), path, {});
+  set_noise(program, network::Fidelity::analytic);
+  std::vector<Contender> contenders{make_contender("clean", program, false, 1, 1),
+                                    make_contender("noisy", program, true, 1, 1)};
+  measure(contenders, 1, rounds);
+  nlohmann::ordered_json result;
+  result["isa"][name]["noisy_vs_clean"] = contenders[0].best / contenders[1].best;
+  result["isa"][name]["gaussians_vs_std_normal"] = gaussians_vs_std_normal();
+  std::printf("%s\n", result.dump().c_str());
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fprintf(stderr, "usage: network_bench MODEL.onnx [ROUNDS [BATCH]]\n");
+    std::fprintf(stderr,
+                 "usage: network_bench [--memory | --isa avx2|sse4] MODEL.onnx [ROUNDS [BATCH]]\n");
     return 2;
+  }
+  if (std::string(argv[1]) == "--isa" && argc >= 4) {
+    return report_isa(argv[2], argv[3], argc > 4 ? std::atoi(argv[4]) : 10);
   }
   if (std::string(argv[1]) == "--memory" && argc == 3) return report_memory(argv[2]);
   const char* path = argv[1];
@@ -278,6 +328,10 @@ int main(int argc, char** argv) {
   source.size = 4;
   source.load = [](std::int64_t sample, Program::Lane& lane) { load_noise(sample, lane); };
   source.label = [](std::int64_t) { return 0; };
+  network::ProgramOptions with_winograd;
+  with_winograd.winograd = true;
+  Program winograd = make_program(bytes, path, with_winograd);
+  set_noise(winograd, network::Fidelity::analytic);
   network::ProgramOptions options;
   options.quantisation.weight_bits = options.quantisation.activation_bits = 8;
   options.quantisation.ranges = network::calibrate_ranges(clean, source, {}, 1);
@@ -294,20 +348,14 @@ int main(int argc, char** argv) {
   double one_thread = 0;
   for (const int threads : {1, 2}) {
     const auto contender = [&](const char* name, const Program& program, bool noise) {
-      auto lanes = std::make_shared<std::vector<Program::Lane>>();
-      for (int i = 0; i < threads; ++i) lanes->push_back(program.make_lane());
-      return Contender{
-          name,
-          [lanes, &program, noise](int worker, std::int64_t sample) {
-            auto& lane = (*lanes)[static_cast<std::size_t>(worker)];
-            load_noise(0, lane);
-            program.run(lane, static_cast<std::uint32_t>(sample), {noise, false, 1, nullptr}, {});
-          },
-          batch};
+      return make_contender(name, program, noise, threads, batch);
     };
-    std::vector<Contender> contenders{
-        contender("clean", clean, false), contender("noisy", clean, true),
-        contender("int8_noisy", integer, true), contender("counting", counting, true)};
+    std::vector<Contender> contenders{contender("clean", clean, false),
+                                      contender("noisy", clean, true),
+                                      contender("int8_noisy", integer, true),
+                                      contender("counting", counting, true),
+                                      contender("winograd_clean", winograd, false),
+                                      contender("winograd_noisy", winograd, true)};
     auto lanes = std::make_shared<std::vector<BareConvolutions::Lane>>();
     for (int i = 0; i < threads; ++i) lanes->push_back(bare.make_lane());
     contenders.push_back({"onednn",
@@ -317,15 +365,18 @@ int main(int argc, char** argv) {
                           threads});
     measure(contenders, threads, rounds);
     // oneDNN ran a whole batch on each thread.
-    const double onednn = contenders[4].best / threads;
+    const double onednn = contenders.back().best / threads;
     const double base = contenders[0].best;
     nlohmann::ordered_json ratios;
     ratios["clean_vs_onednn"] = onednn / base;
     ratios["noisy_vs_clean"] = base / contenders[1].best;
     ratios["int8_noisy_vs_clean"] = base / contenders[2].best;
     ratios["counting_vs_clean"] = base / contenders[3].best;
+    ratios["winograd_vs_clean"] = base / contenders[4].best;
+    ratios["noisy_winograd_vs_clean"] = base / contenders[5].best;
     ratios["noisy_seconds_per_batch"] = contenders[1].best;
     ratios["int8_noisy_seconds_per_batch"] = contenders[2].best;
+    ratios["noisy_winograd_seconds_per_batch"] = contenders[5].best;
     result["resnet50_b" + std::to_string(batch)]["t" + std::to_string(threads)] = ratios;
     if (threads == 1) {
       one_thread = contenders[1].best;

@@ -68,7 +68,8 @@ struct Reference {
 };
 
 void expect_same_as_reference(const std::string& name, const std::filesystem::path& model,
-                              data::DatasetOptions data, bool own_normalisation) {
+                              data::DatasetOptions data, bool own_normalisation,
+                              bool winograd = false) {
   const Reference reference(std::filesystem::path(ATTOJOULE_SOURCE_DIR) / "tests/golden/logits" /
                             (name + ".h5"));
   ASSERT_EQ(data::sha256_of_file(model), reference.model_sha256)
@@ -82,6 +83,7 @@ void expect_same_as_reference(const std::string& name, const std::filesystem::pa
   experiment.model = model;
   experiment.data = std::move(data);
   experiment.point.photons_per_mac = 1;
+  experiment.winograd = winograd;
   tools::Simulation simulation(experiment, 2);
   network::PassRequest request;
   request.images = simulation.images();
@@ -156,6 +158,22 @@ INSTANTIATE_TEST_SUITE_P(
                     Published{"tiny_sentiment_sst2", "sst2_dev.h5"},
                     Published{"minilm6_sst2", "sst2_minilm_dev.h5"}),
     model_name);
+
+// The networks whose 3x3 convolutions Winograd's algorithm can do, to the same tolerance.
+class WinogradNetwork : public testing::TestWithParam<Published> {};
+
+TEST_P(WinogradNetwork, equals_onnx_runtime) {
+  ATTOJOULE_ASSET(model, "models/" + GetParam().model + ".onnx");
+  ATTOJOULE_ASSET(dataset, "datasets/" + GetParam().dataset);
+  data::DatasetOptions options;
+  options.file = dataset;
+  expect_same_as_reference(GetParam().model, model, options, GetParam().own_normalisation, true);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, WinogradNetwork,
+                         testing::Values(Published{"resnet20_cifar10", "cifar10_test1000.h5"},
+                                         Published{"resnet56_cifar10", "cifar10_test1000.h5"}),
+                         model_name);
 
 TEST(CleanNetwork, shipped_default_equals_onnx_runtime) {
   data::DatasetOptions options;

@@ -413,19 +413,27 @@ TEST(WindowSum, equals_brute_force) {
           Reals scratch(static_cast<std::size_t>(9 * g.output[1] * channels));
           Reals out(static_cast<std::size_t>(g.positions() * channels), -1);
           network::window_sum(map.data(), g, channels, scratch.data(), out.data());
+          const Reals values = random_reals(9 * 11 * channels, 6);
+          Reals row(static_cast<std::size_t>(11 * channels)), squares(out.size(), -1);
+          network::window_squares(values.data(), g, channels, row.data(), squares.data());
           std::size_t at = 0;
           for (std::int64_t oy = 0; oy < g.output[0]; ++oy) {
             for (std::int64_t ox = 0; ox < g.output[1]; ++ox) {
               for (std::int64_t c = 0; c < channels; ++c) {
                 double sum = 0;
+                double square = 0;
                 for (std::int64_t ky = 0; ky < g.kernel[0]; ++ky) {
                   for (std::int64_t kx = 0; kx < g.kernel[1]; ++kx) {
                     const std::int64_t y = oy * g.stride[0] + ky * g.dilation[0] - g.pad_begin[0];
                     const std::int64_t x = ox * g.stride[1] + kx * g.dilation[1] - g.pad_begin[1];
                     if (y < 0 || y >= 9 || x < 0 || x >= 11) continue;
-                    sum += map[static_cast<std::size_t>((y * 11 + x) * channels + c)];
+                    const auto i = static_cast<std::size_t>((y * 11 + x) * channels + c);
+                    sum += map[i];
+                    square += static_cast<double>(values[i]) * values[i];
                   }
                 }
+                ASSERT_NEAR(squares[at], square, 40 * unit * square)
+                    << kernel << " " << stride << " " << dilation << " " << channels;
                 ASSERT_NEAR(out[at++], sum, 40 * unit * sum)
                     << kernel << " " << stride << " " << dilation << " " << channels;
               }

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Side-by-side speed: our networks against oneDNN's bare convolutions, noise against no noise, integers
 # against floats, and PyTorch with forward hooks where Debian's python3-torch and python3-torchvision are
-# installed. Contenders take turns; ratios of minima are printed, bigger is better. About 10 minutes.
+# installed, with OpenBLAS (libopenblas0-pthread). Contenders take turns; ratios of minima are printed,
+# bigger is better. One thread is measured in CPU time, two in wall time: those need a quiet machine.
+# About 10 minutes.
 #
 # usage: tools/dev/bench.sh [--json FILE] [--rounds N]
 set -euo pipefail
@@ -25,7 +27,17 @@ trap 'rm -rf "$work"' EXIT
 /usr/bin/python3 tools/zoo/resnet50.py "$work/resnet50.onnx"
 
 has_torch=0
-if /usr/bin/python3 -c "import torch, torchvision" 2> /dev/null; then has_torch=1; fi
+if /usr/bin/python3 -c "import torch, torchvision" 2> /dev/null; then
+  # With the reference BLAS its noise is five times slower than it need be.
+  if /usr/bin/python3 -c "import torch; torch.rand(64, 64) @ torch.rand(64, 64); \
+      assert any(name in open('/proc/self/maps').read() for name in ('openblas', 'mkl', 'blis'))" 2> /dev/null; then
+    has_torch=1
+  else
+    echo "PyTorch is left out: it runs on the reference BLAS. Install libopenblas0-pthread." >&2
+  fi
+else
+  echo "PyTorch is left out: python3-torch and python3-torchvision are not installed." >&2
+fi
 # Page faults must not decide: PyTorch keeps its memory, as our arena does.
 tuned=(env -u OPENBLAS_CORETYPE MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456)
 # Two turns each, so that a slow spell of the machine does not fall on one side alone.
@@ -38,6 +50,9 @@ for turn in 1 2; do
       "${tuned[@]}" /usr/bin/python3 tests/bench/pytorch_hooks.py "$threads" 8 "$rounds" > "$work/torch$turn.$threads.json"
     done
   fi
+done
+for isa in avx2 sse4; do
+  build/bench/tests/bench/network_bench --isa $isa "$work/resnet50.onnx" "$rounds" > "$work/$isa.json"
 done
 build/bench/tests/bench/network_bench --memory "$work/resnet50.onnx" > "$work/memory.json"
 echo "fidelities of the device layer" >&2
@@ -60,14 +75,16 @@ def best(first, second):
 result = best(*turns)
 result.update(json.loads((work / "memory.json").read_text()))
 result["device"] = json.loads((work / "device.json").read_text())
+result["isa"] = {isa: json.loads((work / f"{isa}.json").read_text())["isa"][isa] for isa in ("avx2", "sse4")}
 for threads in (1, 2):
     ratios = result["resnet50_b8"][f"t{threads}"]
-    ours = {key: ratios.pop(f"{key}_seconds_per_batch") for key in ("noisy", "int8_noisy")}
+    ours = {key: ratios.pop(f"{key}_seconds_per_batch") for key in ("noisy", "int8_noisy", "noisy_winograd")}
     if has_torch:
         times = [json.loads((work / f"torch{turn}.{threads}.json").read_text())["seconds_per_batch"] for turn in (1, 2)]
         noisy = min(min(time[way] for way in ("plain", "cached", "lean")) for time in times)
         ratios["noisy_vs_pytorch"] = noisy / ours["noisy"]
         ratios["int8_noisy_vs_pytorch"] = noisy / ours["int8_noisy"]
+        ratios["noisy_winograd_vs_pytorch"] = noisy / ours["noisy_winograd"]
 text = json.dumps(result, indent=2)
 print(text)
 if out:
