@@ -31,6 +31,13 @@ void add(ProductRecord& total, const ProductRecord& one, bool first) {
       std::max(total.weight_absolute_maximum, one.weight_absolute_maximum);
 }
 
+double cross_entropy(std::span<const float> logits, int label) {
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float value : logits) sum += std::exp(static_cast<double>(value) - largest);
+  return largest + std::log(sum) - static_cast<double>(logits[static_cast<std::size_t>(label)]);
+}
+
 }  // namespace
 
 double PassResult::accuracy() const {
@@ -45,7 +52,7 @@ Evaluator::Evaluator(Program& program, SampleSource source, int threads)
 }
 
 PassResult Evaluator::run(const PassRequest& request, const Progress& progress) {
-  if (request.images < 1 || request.images > source_.size) {
+  if (request.images < 1 || request.first < 0 || request.images > source_.size - request.first) {
     throw ConfigError(
         fmt::format("evaluation.images: {} of a data set of {} samples. Ask for 1 to "
                     "{}.",
@@ -56,6 +63,7 @@ PassResult Evaluator::run(const PassRequest& request, const Progress& progress) 
   PassResult result;
   result.correct.resize(static_cast<std::size_t>(request.images));
   if (request.keep_logits) result.logits.resize(result.correct.size() * outputs);
+  if (request.keep_losses) result.losses.resize(result.correct.size());
   const bool recording = request.noisy || request.statistics;
   if (recording) result.totals.resize(products);
   const Program::PassSettings settings{request.noisy, request.statistics, request.seed};
@@ -72,13 +80,18 @@ PassResult Evaluator::run(const PassRequest& request, const Progress& progress) 
     parallel_for(count, threads_, [&](std::int64_t i, int worker) {
       Program::Lane& lane = lanes_[static_cast<std::size_t>(worker)];
       const std::int64_t sample = first + i;
-      source_.load(sample, lane);
+      const std::int64_t in_source = request.first + sample;
+      source_.load(in_source, lane);
       const auto own =
           recording ? std::span(records).subspan(static_cast<std::size_t>(i) * products, products)
                     : std::span<ProductRecord>();
-      const auto logits = program_.run(lane, static_cast<std::uint32_t>(sample), settings, own);
+      const auto logits = program_.run(lane, static_cast<std::uint32_t>(in_source), settings, own);
       const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
-      result.correct[static_cast<std::size_t>(sample)] = best == source_.label(sample) ? 1 : 0;
+      result.correct[static_cast<std::size_t>(sample)] = best == source_.label(in_source) ? 1 : 0;
+      if (request.keep_losses) {
+        result.losses[static_cast<std::size_t>(sample)] =
+            cross_entropy(logits, source_.label(in_source));
+      }
       if (request.keep_logits) {
         std::copy(logits.begin(), logits.end(),
                   result.logits.begin() +

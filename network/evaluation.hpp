@@ -17,21 +17,24 @@ struct SampleSource {
   std::function<int(std::int64_t index)> label;
 };
 
-// One pass over samples [0, images).
+// One pass over samples [first, first + images).
 struct PassResult {
   std::vector<std::uint8_t> correct;  // one per sample
   std::vector<float> logits;          // images x outputs, on request
+  std::vector<double> losses;         // cross entropy of every sample, nats, on request
   std::vector<ProductRecord> totals;  // one per product, summed over samples in their order
 
   double accuracy() const;
 };
 
 struct PassRequest {
+  std::int64_t first = 0;  // the noise of a sample is that of its place in the source
   std::int64_t images = 0;
   std::uint64_t seed = 0;
   bool noisy = false;
   bool statistics = false;
   bool keep_logits = false;
+  bool keep_losses = false;  // of the outputs taken as logits
 };
 
 // Called now and then from one thread at a time with the samples done so far in this pass.

@@ -89,6 +89,9 @@ ChannelRun channel_run(const Device& device, const MatrixProduct& product,
     photonics::DotProduct dot;
     dot.length = product.dot_length;
     run.chunks = static_cast<double>(photonics::cut_into_chunks(device, point, dot).count);
+    // Integrating m times longer is m times the symbols and slots, for the same light and reads.
+    run.repetitions *= point.integrations;
+    run.chunks /= point.integrations;
   }
   return run;
 }

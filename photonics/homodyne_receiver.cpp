@@ -32,6 +32,13 @@ CountMeans HomodyneCounts::means(double y, double weight_norm2, double input_nor
 
 HomodyneCounts compile_homodyne_counts(const Device& device, Encoding encoding,
                                        const OperatingPoint& point, const DotProduct& product) {
+  if (point.integrations != 1) {
+    Device longer = device;
+    longer.receiver.integration_time_s *= point.integrations;
+    OperatingPoint once = point;
+    once.integrations = 1;
+    return compile_homodyne_counts(longer, encoding, once, product);
+  }
   const NoiseModel model = compile_noise_model(device, Law::homodyne, encoding, point, product);
   const Receiver& receiver = device.receiver;
   const double eta = device.detector.quantum_efficiency;

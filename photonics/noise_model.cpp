@@ -47,6 +47,13 @@ void require_operating_point(const OperatingPoint& point) {
         "entirely or not at all). Give 1, 2, 3 ...; finer steps are a matter of photons_per_mac.",
         point.repetitions));
   }
+  if (!(point.integrations >= 1 && std::isfinite(point.integrations) &&
+        point.integrations == std::floor(point.integrations))) {
+    throw ConfigError(fmt::format(
+        "operating_point.integrations: {} is not a whole number of at least 1 (it counts whole "
+        "integration times of the receiver). Give 1, 2, 3 ...",
+        point.integrations));
+  }
 }
 
 void require_known(double value, std::string_view what, std::string_view who) {
@@ -230,7 +237,14 @@ NoiseModel compile_noise_model(const Device& device, Law law, Encoding encoding,
   model.slots_per_read = product.length;
   switch (law) {
     case Law::homodyne:
-      model = homodyne_model(device, encoding, point, product);
+      if (point.integrations == 1) {
+        model = homodyne_model(device, encoding, point, product);
+      } else {
+        Device longer = device;
+        longer.receiver.integration_time_s *= point.integrations;
+        model = homodyne_model(longer, encoding, point, product);
+        model.repetitions = point.integrations;
+      }
       break;
     case Law::counting:
       require_noiseless_device(device, law, true);

@@ -73,14 +73,19 @@ namespace attojoule::photonics {
 enum class Law { homodyne, counting, garg_shot, garg_thermal, garg_weight };
 enum class Encoding { normalised, full_scale };
 
-// The two levers of a layer (or output channel): light per multiplication, and how often the whole
-// operation is repeated and averaged digitally. For Garg's thermal and weight laws, and only
-// there, `photons_per_mac` holds the paper's E, in repeats of a base operation.
+// The levers of a layer (or output channel): light per multiplication, how often the whole
+// operation is repeated and averaged digitally, and how long one read integrates. For Garg's
+// thermal and weight laws, and only there, `photons_per_mac` holds the paper's E, in repeats of a
+// base operation.
 struct OperatingPoint {
   // Both beams together, > 0, incident on the receiver; in full_scale encoding those of a
   // multiplication of two full-scale values.
   double photons_per_mac = 0;
   double repetitions = 1;  // >= 1, whole
+  // Law::homodyne: how many times receiver.integration_time the light of one repetition takes, >=
+  // 1, whole. The same photons at less power, for more symbols: dark current and a transimpedance
+  // amplifier collect noise for longer, relative intensity noise averages out.
+  double integrations = 1;
 };
 
 // What the noise of a dot product depends on besides the device. Full scales and ranges are in the
@@ -124,7 +129,7 @@ struct NoiseModel {
   PhotonCoefficients photons;     // incident on the receiver
   double quantum_efficiency = 1;  // detected = incident * quantum_efficiency
   double reads = 1;               // ADC conversions per dot product: chunks * repetitions
-  double repetitions = 1;         // passes over the operation; Garg's repeats included
+  double repetitions = 1;         // passes over the operation: K, integrations, Garg's repeats
   // Homodyne: slots of a chunk; the product's length where the full well does not limit it.
   std::int64_t slots_per_read = 0;
   // Homodyne: |w . x| / (|w| |x|) above which a read leaves the converter's range and clips, which

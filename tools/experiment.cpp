@@ -130,6 +130,27 @@ void require_positive(const ConfigNode& node, const std::string& key, double val
   }
 }
 
+// Light and repetitions for all layers, or a file with those of each. `--set operating_point.file`
+// goes over the light of an experiment file, so that both may stand here; the file counts.
+void read_operating_point(const ConfigNode& node, const std::filesystem::path& base,
+                          Experiment& e) {
+  const bool from_file = node.has("file");
+  if (from_file) e.point_file = beside(base, node.text("file"));
+  if (!from_file || node.has("photons_per_mac")) {
+    e.point.photons_per_mac = node.number("photons_per_mac", Dimension::none);
+    require_positive(node, "photons_per_mac", e.point.photons_per_mac, "photons/MAC");
+  }
+  e.point.repetitions = static_cast<double>(positive(node, "repetitions", 1, 1 << 30));
+  e.point.integrations = static_cast<double>(positive(node, "integrations", 1, 1 << 20));
+  if (e.point.integrations > 1 && e.law != Law::homodyne) {
+    node.child("integrations")
+        .fail(fmt::format("operating_point.integrations of law: {} (it knows no integration time)",
+                          to_string(e.law)),
+              "Leave it out");
+  }
+  node.finish();
+}
+
 std::string yaml_list(const std::vector<double>& values) {
   return fmt::format("[{}]", fmt::join(values, ", "));
 }
@@ -182,8 +203,14 @@ std::string resolve(const Experiment& e) {
     text += "digital_layers:\n";
     for (const auto& name : e.digital_layers) text += fmt::format("  - {}\n", yaml_text(name));
   }
-  text += fmt::format("operating_point: {{photons_per_mac: {}, repetitions: {}}}\n",
-                      e.point.photons_per_mac, e.point.repetitions);
+  if (!e.point_file.empty()) {
+    text += fmt::format("operating_point: {{file: {}}}\n", yaml_text(e.point_file));
+  } else if (e.point.photons_per_mac > 0) {
+    text +=
+        fmt::format("operating_point: {{photons_per_mac: {}, repetitions: {}, integrations: {}}}\n",
+                    e.point.photons_per_mac, e.point.repetitions, e.point.integrations);
+  }
+  if (e.learns) text += fmt::format("learn: {}\n", to_yaml(e.learn));
   text += fmt::format("evaluation: {{seeds: {}", e.seeds);
   if (e.images > 0) text += fmt::format(", images: {}", e.images);  // all where it is left out
   if (!e.curve.empty()) {
@@ -315,14 +342,12 @@ Experiment read_experiment(const ExperimentArguments& arguments) {
     }
   }
   if (root.has("operating_point")) {
-    const ConfigNode node = root.child("operating_point");
-    e.point.photons_per_mac = node.number("photons_per_mac", Dimension::none);
-    require_positive(node, "photons_per_mac", e.point.photons_per_mac, "photons/MAC");
-    e.point.repetitions = static_cast<double>(positive(node, "repetitions", 1, 1 << 30));
-    node.finish();
-  } else {
-    root.fail("operating_point.photons_per_mac: missing",
-              "Say how much light a multiplication gets: --set operating_point.photons_per_mac=50");
+    read_operating_point(root.child("operating_point"), base, e);
+  } else if (!arguments.learns) {
+    root.fail(
+        "operating_point.photons_per_mac: missing",
+        "Say how much light a multiplication gets: --set operating_point.photons_per_mac=50, or "
+        "--set operating_point.file=learned.h5");
   }
   if (root.has("evaluation")) {
     const ConfigNode node = root.child("evaluation");
@@ -336,6 +361,8 @@ Experiment read_experiment(const ExperimentArguments& arguments) {
     node.finish();
   }
   std::sort(e.curve.begin(), e.curve.end());
+  if (root.has("learn")) e.learn = read_learn_settings(root.child("learn"));
+  e.learns = arguments.learns || root.has("learn");
   const std::int64_t seed = root.integer_or("seed", 1);
   if (seed < 0)
     root.child("seed").fail(fmt::format("seed: {} is negative", seed), "Give 0 or more");

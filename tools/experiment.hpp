@@ -13,6 +13,7 @@
 #include "network/range_calibration.hpp"
 #include "photonics/device.hpp"
 #include "photonics/noise_model.hpp"
+#include "tools/learn_settings.hpp"
 
 namespace attojoule::tools {
 
@@ -31,6 +32,10 @@ struct Experiment {
   bool garg_grouped_dot_length = false;  // network::NoiseRequest
   std::vector<std::string> digital_layers;
   photonics::OperatingPoint point;
+  std::filesystem::path
+      point_file;  // points of every layer instead (data/operating_point_file.hpp)
+  LearnSettings learn;
+  bool learns = false;      // whether the section `learn` has a meaning here
   std::int64_t images = 0;  // 0 = all
   int seeds = 3;
   int batch = 0;                  // accepted for scripts; results do not depend on it
@@ -46,6 +51,7 @@ struct ExperimentArguments {
   std::filesystem::path file;  // empty: everything from the flags
   std::string model, data, labels, device;
   std::vector<std::string> assignments;  // --set key=value
+  bool learns = false;                   // the verb finds the operating point itself
   std::optional<std::uint64_t> seed;
 };
 

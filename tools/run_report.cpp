@@ -118,7 +118,7 @@ void print_table(const RunReport& report, std::ostream& out) {
   print_rounded(report, out);
 }
 
-void print_json(const RunReport& report, std::ostream& out) {
+nlohmann::ordered_json run_json(const RunReport& report) {
   nlohmann::ordered_json json;
   json["model"] = report.model;
   json["device"] = report.device;
@@ -129,6 +129,7 @@ void print_json(const RunReport& report, std::ostream& out) {
     json["accuracy"]["rounded_to_noise_bits"] = report.rounded_accuracy;
   }
   json["macs"] = report.macs;
+  json["mean_photons_per_mac"] = number(report.mean_photons_per_mac);
   for (const auto component : network::energy_components) {
     const auto index = static_cast<std::size_t>(component);
     json["energy"][network::to_string(component)] = {
@@ -159,7 +160,11 @@ void print_json(const RunReport& report, std::ostream& out) {
                                {"ci95", point.accuracy.ci95}});
     }
   }
-  out << json.dump(2) << "\n";
+  return json;
+}
+
+void print_json(const RunReport& report, std::ostream& out) {
+  out << run_json(report).dump(2) << "\n";
 }
 
 void write_result(const RunReport& report, data::ResultWriter& writer) {
@@ -177,6 +182,8 @@ void write_result(const RunReport& report, data::ResultWriter& writer) {
   }
   writer.scalar("/macs", static_cast<double>(report.macs), "MAC",
                 "multiplications of one inference");
+  writer.scalar("/mean_photons_per_mac", report.mean_photons_per_mac, "photon/MAC",
+                "photons per multiplication, repetitions included, mean of analogue products");
 
   std::vector<std::string> names, kinds;
   std::vector<std::int64_t> macs, lengths;

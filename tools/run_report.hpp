@@ -2,6 +2,7 @@
 #pragma once
 
 #include <limits>
+#include <nlohmann/json_fwd.hpp>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -48,7 +49,8 @@ struct RunReport {
   double clean_accuracy = 0;
   network::AccuracyEstimate noisy;
   double rounded_accuracy = std::numeric_limits<double>::quiet_NaN();  // --noise-bits-check
-  std::int64_t macs = 0;  // of all products, per sample
+  std::int64_t macs = 0;            // of all products, per sample
+  double mean_photons_per_mac = 0;  // of products that are not digital, repetitions included
   std::vector<LayerReport> layers;
   network::EnergyLedger energy;
   std::vector<CurvePoint> curve;
@@ -58,6 +60,7 @@ struct RunReport {
 };
 
 void print_table(const RunReport& report, std::ostream& out);
+nlohmann::ordered_json run_json(const RunReport& report);
 void print_json(const RunReport& report, std::ostream& out);
 void write_result(const RunReport& report, data::ResultWriter& writer);
 

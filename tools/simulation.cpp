@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "data/bytes.hpp"
+#include "data/names.hpp"
+#include "data/operating_point_file.hpp"
 #include "network/graph.hpp"
 #include "photonics/error.hpp"
 
@@ -61,7 +63,8 @@ network::Shape bound_shape(const network::Value& input, const std::vector<std::i
   return shape;
 }
 
-// Samples of a data set, for a network whose inputs take its arrays in the order of `sources`.
+}  // namespace
+
 network::SampleSource source_of(const data::Dataset& dataset, const std::vector<int>& sources) {
   network::SampleSource source;
   source.size = dataset.size();
@@ -78,7 +81,37 @@ network::SampleSource source_of(const data::Dataset& dataset, const std::vector<
   return source;
 }
 
-}  // namespace
+void require_labels(const data::Dataset& dataset, std::int64_t samples, std::int64_t outputs) {
+  for (std::int64_t i = 0; i < samples; ++i) {
+    if (dataset.label(i) >= 0 && dataset.label(i) < outputs) continue;
+    throw DataError(
+        fmt::format("{}: label {} of sample {} for a network of {} outputs. Correct the "
+                    "data set, or shift its labels with data.label_offset.",
+                    dataset.file().string(), dataset.label(i), i, outputs));
+  }
+}
+
+void restore_weights(network::Program& program, const std::vector<network::ProductNoise>& noise) {
+  program.set_noise({});
+  program.perturb_weights(0);
+  program.set_noise(noise);
+}
+
+double mean_photons_per_mac(const network::Program& program,
+                            const std::vector<network::ProductOperatingPoint>& points,
+                            const std::vector<bool>& digital) {
+  double photons = 0;
+  double macs = 0;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    if (!digital.empty() && digital[i]) continue;
+    const auto own = static_cast<double>(program.products()[i].macs());
+    double sum = 0;
+    for (const auto& point : points[i]) sum += point.photons_per_mac * point.repetitions;
+    photons += own * sum / static_cast<double>(points[i].size());
+    macs += own;
+  }
+  return macs > 0 ? photons / macs : 0.0;
+}
 
 LoadedNetwork load_network(const std::filesystem::path& model, const data::Dataset& dataset,
                            const network::ProgramOptions& options) {
@@ -114,6 +147,7 @@ Simulation::Simulation(Experiment experiment, int threads)
     calibrate_ranges();
     options.quantisation.ranges = ranges_;
   }
+  program_options_ = options;
   network_ = std::make_unique<LoadedNetwork>(load_network(experiment_.model, dataset_, options));
   images_ = experiment_.images > 0 ? experiment_.images : dataset_.size();
   if (images_ > dataset_.size()) {
@@ -122,15 +156,9 @@ Simulation::Simulation(Experiment experiment, int threads)
                     "to {}.",
                     images_, dataset_.size(), dataset_.file().string(), dataset_.size()));
   }
-  for (std::int64_t i = 0; i < images_; ++i) {
-    if (dataset_.label(i) < 0 || dataset_.label(i) >= program().output_size()) {
-      throw DataError(
-          fmt::format("{}: label {} of sample {} for a network of {} outputs. Correct the "
-                      "data set, or shift its labels with data.label_offset.",
-                      dataset_.file().string(), dataset_.label(i), i, program().output_size()));
-    }
-  }
+  require_labels(dataset_, images_, program().output_size());
   digital_ = network::find_digital_products(program(), experiment_.digital_layers);
+  resolve_points();
   evaluator_ = std::make_unique<network::Evaluator>(
       program(), source_of(dataset_, network_->input_sources), threads_);
 }
@@ -156,20 +184,108 @@ void Simulation::calibrate_ranges() {
                                 experiment_.range_options, threads_);
 }
 
-const std::vector<network::ProductNoise>& Simulation::set_operating_point(double photons_per_mac) {
+void Simulation::resolve_points() {
+  const auto& products = program().products();
+  if (experiment_.point_file.empty()) {
+    points_.assign(products.size(), {experiment_.point});
+    return;
+  }
+  const std::string file = experiment_.point_file.string();
+  const auto table = data::read_operating_points(experiment_.point_file);
+  if (!table.model_sha256.empty() && table.model_sha256 != model_sha256_) {
+    throw ConfigError(fmt::format(
+        "operating_point.file: {} belongs to another network (sha256 of its model {}..., "
+        "of {} {}...). Learn the points of this network, or name that model.",
+        file, table.model_sha256.substr(0, 12), experiment_.model.string(),
+        model_sha256_.substr(0, 12)));
+  }
+  const auto require_same = [&](const char* key, const std::string& stored, const char* here) {
+    if (stored.empty() || stored == here) return;
+    throw ConfigError(fmt::format(
+        "operating_point.file: {} was learned for {}: {}, and this experiment has {}: {} "
+        "(their energies mean different things). Set {}={}.",
+        file, key, stored, key, here, key, stored));
+  };
+  require_same("law", table.law, to_string(experiment_.law));
+  require_same("encoding", table.encoding, to_string(experiment_.encoding));
+  std::vector<std::string> known;
+  for (const auto& product : products) known.push_back(product.name);
+  points_.assign(products.size(), {});
+  for (const auto& layer : table.layers) {
+    const auto found = std::find(known.begin(), known.end(), layer.name);
+    if (found == known.end()) {
+      const std::string nearest = data::nearest_name(layer.name, known);
+      throw ConfigError(
+          fmt::format("operating_point.file: {}: '{}' is no matrix product of {}{}. Products: {}.",
+                      file, layer.name, experiment_.model.string(),
+                      nearest.empty() ? "" : fmt::format(" (nearest: '{}')", nearest),
+                      data::joined_names(known)));
+    }
+    const auto i = static_cast<std::size_t>(found - known.begin());
+    if (digital_[i]) continue;
+    const auto channels = static_cast<std::size_t>(products[i].channels);
+    const bool dynamic = products[i].kind == network::ProductKind::dynamic;
+    if (layer.points.size() != 1 && (dynamic || layer.points.size() != channels)) {
+      throw ConfigError(fmt::format(
+          "operating_point.file: {}: {} points for '{}' ({}). Give one, or one for each "
+          "output channel.",
+          file, layer.points.size(), layer.name,
+          dynamic ? "both of its operands are computed: it takes one"
+                  : fmt::format("it has {} output channels", channels)));
+    }
+    points_[i] = layer.points;
+  }
+  for (std::size_t i = 0; i < products.size(); ++i) {
+    if (digital_[i]) {
+      points_[i] = {photonics::OperatingPoint{1, 1, 1}};  // never used
+    } else if (points_[i].empty()) {
+      throw ConfigError(fmt::format(
+          "operating_point.file: {} has no point for '{}' (every product that is not "
+          "digital needs one). Add it, or keep the layer digital: digital_layers: [{}].",
+          file, known[i], known[i]));
+    }
+  }
+}
+
+std::vector<network::ProductOperatingPoint> Simulation::points_at(double photons_per_mac) const {
+  auto points = points_;
+  const double mean = mean_photons_per_mac(network_->program, points, digital_);
+  for (auto& product : points) {
+    for (auto& point : product) {
+      point.photons_per_mac = experiment_.point_file.empty()
+                                  ? photons_per_mac
+                                  : point.photons_per_mac * (photons_per_mac / mean);
+    }
+  }
+  return points;
+}
+
+network::NoiseRequest Simulation::noise_request() const {
   network::NoiseRequest request;
   request.law = experiment_.law;
   request.encoding = experiment_.encoding;
   request.fidelity = experiment_.fidelity;
   request.garg_grouped_dot_length = experiment_.garg_grouped_dot_length;
-  photonics::OperatingPoint point = experiment_.point;
-  point.photons_per_mac = photons_per_mac;
-  request.points.assign(program().products().size(), {point});
   request.digital = digital_;
   request.ranges = ranges_;
+  return request;
+}
+
+const std::vector<network::ProductNoise>& Simulation::set_points(
+    const std::vector<network::ProductOperatingPoint>& points) {
+  network::NoiseRequest request = noise_request();
+  request.points = points;
   noise_ = network::plan_noise(experiment_.device, program(), request);
   program().set_noise(noise_);
   return noise_;
+}
+
+std::vector<network::PassResult> Simulation::passes_under(
+    const std::vector<network::ProductNoise>& noise, std::int64_t images, int seeds,
+    bool keep_logits, const network::Progress& done) {
+  noise_ = noise;
+  program().set_noise(noise_);
+  return noisy_passes(images, seeds, keep_logits, done);
 }
 
 std::vector<network::PassResult> Simulation::noisy_passes(std::int64_t images, int seeds,
@@ -182,11 +298,13 @@ std::vector<network::PassResult> Simulation::noisy_passes(std::int64_t images, i
     request.seed = experiment_.seed + static_cast<std::uint64_t>(i);
     request.noisy = true;
     request.keep_logits = keep_logits && i == 0;
+    request.keep_losses = true;
     program().perturb_weights(request.seed);
     passes.push_back(evaluator_->run(request, [&](std::int64_t in_pass) {
       if (done) done(images * i + in_pass);
     }));
   }
+  restore_weights(program(), noise_);
   return passes;
 }
 

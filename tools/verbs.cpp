@@ -155,7 +155,8 @@ std::string verb_footer(const Verb& verb) {
 }
 
 std::vector<Verb> all_verbs() {
-  return {run_verb(), map_verb(), device_verb(), calibrate_verb(), info_verb(), data_verb()};
+  return {run_verb(),       learn_verb(), map_verb(), device_verb(),
+          calibrate_verb(), info_verb(),  data_verb()};
 }
 
 int run_program(const std::vector<std::string>& arguments, const Streams& streams) {

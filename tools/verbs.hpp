@@ -26,6 +26,7 @@ struct Verb {
 };
 
 Verb run_verb();
+Verb learn_verb();
 Verb info_verb();
 Verb map_verb();
 Verb data_verb();

@@ -25,7 +25,7 @@ Accuracies run(const std::filesystem::path& model, const std::filesystem::path& 
   Accuracies result;
   result.clean = simulation.evaluator().run(clean, {}).accuracy();
   const auto noisy = [&](double photons) {
-    simulation.set_operating_point(photons);
+    simulation.set_points(simulation.points_at(photons));
     return simulation.noisy_passes(images, 1, false, {})[0].accuracy();
   };
   result.at_50 = noisy(50);

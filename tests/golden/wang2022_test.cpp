@@ -27,7 +27,7 @@ class Wang2022 : public testing::Test {
     ATTOJOULE_ASSET(dataset, "datasets/mnist_test.h5");
     tools::Simulation simulation(experiment(model, dataset, law), 2);
     const auto accuracy = [&](double photons) {
-      simulation.set_operating_point(photons);
+      simulation.set_points(simulation.points_at(photons));
       double sum = 0;
       const auto passes = simulation.noisy_passes(simulation.images(), 2, false, {});
       for (const auto& pass : passes) sum += pass.accuracy() * 100 / 2;
@@ -92,7 +92,7 @@ TEST_F(Wang2022, transmission_of_the_layers) {
   ATTOJOULE_ASSET(dataset, "datasets/mnist_test.h5");
   tools::Simulation simulation(experiment(model, dataset, photonics::Law::counting), 2);
   const std::vector<double> published{0.489, 0.428, 0.406};
-  simulation.set_operating_point(100);
+  simulation.set_points(simulation.points_at(100));
   const auto pass = simulation.noisy_passes(simulation.images(), 1, false, {})[0];
   ASSERT_EQ(pass.totals.size(), published.size());
   double detected = 0;

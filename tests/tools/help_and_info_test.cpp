@@ -56,8 +56,9 @@ TEST_F(Help, unknown_topic_names_the_topics) {
   const Outcome outcome = run_command({"help", "sweep"});
   EXPECT_EQ(outcome.code, 2);
   EXPECT_EQ(outcome.out, "");
-  EXPECT_THAT(outcome.err, AllOf(HasSubstr("'sweep'"),
-                                 HasSubstr("operators, run, map, device, calibrate, info, data")));
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr("'sweep'"),
+                    HasSubstr("operators, run, learn, map, device, calibrate, info, data")));
 }
 
 TEST_F(Help, markdown_holds_every_verb_and_the_overview) {
@@ -80,7 +81,7 @@ TEST_F(Help, unknown_verb_names_the_verbs) {
   EXPECT_EQ(outcome.out, "");
   EXPECT_THAT(outcome.err,
               AllOf(HasSubstr("simulate"),
-                    HasSubstr("Verbs: run, map, device, calibrate, info, data, help")));
+                    HasSubstr("Verbs: run, learn, map, device, calibrate, info, data, help")));
 }
 
 TEST_F(Help, unknown_flag_names_the_flags) {

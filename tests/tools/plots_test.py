@@ -110,6 +110,40 @@ def write_device_result(path: Path, waveform: bool = False) -> Path:
     return path
 
 
+def write_learned(path: Path, curve: bool = True, attribution: bool = True) -> Path:
+    """A small result of `attojoule learn`: three layers, the second with two channels."""
+    write_result(path)
+    with h5py.File(path, "a") as file:
+        learn = file.create_group("learn")
+        text = h5py.string_dtype()
+        learn["granularity"] = "channel"
+        learn["uniform_mean_photons_per_mac"] = 30.0
+        learn["mean_photons_per_mac"] = 6.0
+        learn["certificate/target"] = 0.02
+        learn.create_dataset("layers/name", data=["fc1", "fc2", "fc3"], dtype=text)
+        learn["layers/photons_per_mac"] = [2.0, 15.0, 40.0]
+        learn["point/layer"] = [0, 1, 1, 2]
+        learn["point/photons_per_mac"] = [2.0, 10.0, 10.0, 40.0]
+        learn["point/repetitions"] = [1.0, 1.0, 2.0, 1.0]
+        learn["history/step"] = np.arange(30.0)
+        learn["history/loss"] = 1 / (1 + np.arange(30.0))
+        learn["history/round"] = np.repeat([1.0, 2.0], 15)
+        learn["search/round"] = [0.0, 0.0, 1.0, 1.0]
+        learn["search/mean_photons_per_mac"] = [50.0, 20.0, 8.0, 5.0]
+        learn["search/degradation"] = [0.005, 0.03, 0.015, 0.025]
+        if curve:
+            learn["curve/mean_photons_per_mac"] = [3.0, 6.0, 12.0]
+            for name, values in {"learned": [0.9, 0.97, 0.98], "uniform": [0.5, 0.8, 0.9]}.items():
+                learn[f"curve/{name}"] = values
+                learn[f"curve/{name}_ci95"] = [0.01] * 3
+        if attribution:
+            learn.create_dataset("attribution/layer", data=["fc1", "fc2", "fc3"], dtype=text)
+            learn.create_dataset("attribution/source", data=["all", "shot"], dtype=text)
+            learn["attribution/gain"] = [[0.01, 0.01], [0.002, 0.001], [0.0, -0.001]]
+            learn["attribution/alone"] = [0.008, 0.003, 0.0]
+    return path
+
+
 def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-B", PLOTS / script, *arguments]
     return subprocess.run([str(word) for word in command], capture_output=True, text=True)
@@ -139,6 +173,27 @@ class PlotsTest(unittest.TestCase):
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             for kind, file in files.items():
                 self.assertTrue(file.read_bytes().startswith(starts[kind]), file.name)
+
+    def test_learned_energies_curve_history_and_attribution_are_drawn(self) -> None:
+        first = write_learned(self.folder / "layer.h5", attribution=False)
+        second = write_learned(self.folder / "channel.h5", curve=False)
+        out = self.folder / "learn.svg"
+        done = run("learn.py", first, second, "--labels", "A", "B", "--svg", out)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        drawn = out.read_text()
+        for words in ("Allocation", "A, mean 6", "B, mean 6", "uniform 30", "target", "Learning",
+                      "without shot", "What the noise of a layer costs (B)"):
+            self.assertIn(words, drawn)
+        # Without a curve the search's measurements stand in for it.
+        done = run("learn.py", second, "--svg", out)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("points lost on the search images", out.read_text())
+
+    def test_a_result_without_learning_is_refused(self) -> None:
+        result = write_result(self.folder / "r.h5")
+        self.assert_refused(run("learn.py", result, "--png", self.folder / "a.png"), 3, "/learn")
+        two = run("learn.py", result, "--labels", "a", "b", "--png", self.folder / "a.png")
+        self.assertEqual(two.returncode, 2)
 
     def test_same_input_gives_same_bytes(self) -> None:
         result = write_result(self.folder / "r.h5")
