@@ -100,8 +100,8 @@ std::optional<Bandwidth> bandwidth(std::span<const double> frequency_hz,
                     reference_low_hz, reference_high_hz));
   }
   const double scatter = level_scatter_db(level_db);
-  // Data without noise are not smoothed; others over at most 1 % of the points on either side.
-  const std::size_t half = scatter < 1e-3 ? 0 : std::min<std::size_t>(9, n / 100);
+  // Data without noise are not smoothed; others over about 1 % of the points on either side.
+  const std::size_t half = scatter < 1e-3 ? 0 : std::min<std::size_t>(9, n / 80);
   Bandwidth result;
   const auto count = static_cast<double>(reference.size());
   result.reference_db = median(reference);

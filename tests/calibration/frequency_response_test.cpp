@@ -107,7 +107,7 @@ TEST(FrequencyResponse, Photodetectors) {
   for (const Case& one : {Case{"OPA657_S5793_10kOhm.csv", "Trace A", 62.7},
                           Case{"OPA818_FGA01FC_4k7.csv", "Trace A", 214},
                           Case{"OPA818_FD80FC_5k1.csv", "Trace A", 246},
-                          Case{"2022-11-16_opa818_fd80fc_5k1.csv", "Trace D", 290},
+                          Case{"2022-11-16_opa818_fd80fc_5k1.csv", "Trace C", 290},
                           Case{"OPA657_S5791_1MOhm.csv", "Trace D", 3.7}}) {
     const auto table = data::read_lab_file(file.parent_path() / one.name);
     const auto f = data::column_in(table, "frequency", "Hz");
