@@ -15,7 +15,7 @@ Verb calibrate_verb() {
       "Siglent, Keysight, Rohde & Schwarz, Tektronix and LeCroy instruments, Touchstone 1 and 2,\n"
       "HDF5, and EMVA 1288 descriptors and mean/variance tables (docs/calibration.md).\n"
       "`attojoule calibrate KIND --help` explains a kind.";
-  verb.examples = {"attojoule calibrate inspect tests/data/files/own_with_units.csv"};
+  verb.examples = {"attojoule calibrate inspect data/laboratory/own_with_units.csv"};
   verb.define = [](CLI::App& app) {
     app.require_subcommand(1);
     struct Entry {

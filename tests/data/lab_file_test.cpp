@@ -20,8 +20,8 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
 
-const std::filesystem::path fixtures =
-    std::filesystem::path(ATTOJOULE_SOURCE_DIR) / "tests/data/files";
+const std::filesystem::path laboratory =
+    std::filesystem::path(ATTOJOULE_SOURCE_DIR) / "data/laboratory";
 
 class LabFile : public testing::Test {
  protected:
@@ -49,7 +49,7 @@ class LabFile : public testing::Test {
 };
 
 TEST_F(LabFile, OwnCsvWithUnitsAndSettings) {
-  const LabTable table = read_lab_file(fixtures / "own_with_units.csv");
+  const LabTable table = read_lab_file(laboratory / "own_with_units.csv");
   EXPECT_EQ(table.format, "attojoule-csv");
   EXPECT_EQ(table.sha256.size(), 64u);
   EXPECT_THAT(table.warnings, IsEmpty());

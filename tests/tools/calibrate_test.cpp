@@ -20,7 +20,7 @@ using testing::HasSubstr;
 class Calibrate : public CommandLine {
  protected:
   static std::string fixture(const std::string& name) {
-    return std::string(ATTOJOULE_SOURCE_DIR) + "/tests/data/files/" + name;
+    return std::string(ATTOJOULE_SOURCE_DIR) + "/data/laboratory/" + name;
   }
   static Outcome calibrate(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "calibrate");
@@ -47,13 +47,13 @@ TEST_F(Calibrate, EveryExampleRunsAndHasItsKeys) {
   for (const auto& kind : tools::calibrate_kinds()) {
     // Kinds whose files lie elsewhere are tried by their own tests.
     for (const std::string& example : kind.examples) {
-      if (example.find("tests/data/files/") == std::string::npos) continue;
+      if (example.find("data/laboratory/") == std::string::npos) continue;
       std::istringstream words(example);
       std::vector<std::string> arguments;
       std::string word;
       words >> word;
       while (words >> word) {
-        if (word.starts_with("tests/")) word = std::string(ATTOJOULE_SOURCE_DIR) + "/" + word;
+        if (word.starts_with("data/")) word = std::string(ATTOJOULE_SOURCE_DIR) + "/" + word;
         if (word == "converted.h5") word = path(word);
         arguments.push_back(word);
       }

@@ -205,7 +205,7 @@ Verb calibrate_adc() {
       "IEEE Std 1241; the sine must not be coherent with the clock for that.\n"
       "ENOB counts quantisation noise, log2(V / (sigma sqrt(12))); log2(V / sigma) is 1.79 bit "
       "more.";
-  verb.examples = {"attojoule calibrate adc tests/data/files/sine_8bit.csv --bits 8"};
+  verb.examples = {"attojoule calibrate adc data/laboratory/sine_8bit.csv --bits 8"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<Options>();
     app.add_option("file", options->file, "File with the record")->required();

@@ -220,7 +220,7 @@ Verb calibrate_allan() {
       "is in seconds; a frequency record in hertz is divided by --nominal, or by its mean.\n"
       "result.json: parameters DEV_tau0, DEV_min, tau_min; `curve` has every averaging time.";
   verb.examples = {
-      "attojoule calibrate allan tests/data/files/phase.csv --rate 1Hz --deviation mdev"};
+      "attojoule calibrate allan data/laboratory/phase.csv --rate 1Hz --deviation mdev"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<Options>();
     app.add_option("file", options->file, "File with the record")->required();

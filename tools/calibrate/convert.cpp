@@ -49,7 +49,7 @@ Verb calibrate_convert() {
       "sha256 of the source, go along. Either format reads back as it was.\n"
       "Exit codes: 0 ok, 1 cannot be written, 2 usage, 3 the file cannot be read.";
   verb.examples = {
-      "attojoule calibrate convert tests/data/files/own_with_units.csv --out converted.h5"};
+      "attojoule calibrate convert data/laboratory/own_with_units.csv --out converted.h5"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<Options>();
     app.add_option("file", options->file, "Measurement file")->required();

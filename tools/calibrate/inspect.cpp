@@ -84,7 +84,7 @@ Verb calibrate_inspect() {
       "Reads each file as every other kind would, and shows what was understood. Nothing is\n"
       "guessed in silence: what had to be assumed or left out stands under Warnings.\n"
       "Exit codes: 0 ok, 2 usage, 3 the file cannot be read (with its place and a remedy).";
-  verb.examples = {"attojoule calibrate inspect tests/data/files/own_with_units.csv --json"};
+  verb.examples = {"attojoule calibrate inspect data/laboratory/own_with_units.csv --json"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<Options>();
     app.add_option("files", options->files, "Measurement files")->required();

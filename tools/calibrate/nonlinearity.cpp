@@ -222,7 +222,7 @@ Verb calibrate_nonlinearity() {
       "holds\n"
       "every curve's parameters.";
   verb.examples = {
-      "attojoule calibrate nonlinearity tests/data/files/nonlinearity.csv --model saturation"};
+      "attojoule calibrate nonlinearity data/laboratory/nonlinearity.csv --model saturation"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<Options>();
     app.add_option("file", options->file, "Measurements that are fitted")->required();

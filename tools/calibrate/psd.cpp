@@ -302,7 +302,7 @@ Verb calibrate_psd() {
       "where it was voltage-averaged. Only flat stretches have one density: choose with --range.\n"
       "result.json: density, and rms or level [dBm/Hz], enbw; residuals.csv has the spectrum.";
   verb.examples = {
-      "attojoule calibrate psd tests/data/files/noise.csv --segment 64 --range 1kHz:40kHz"};
+      "attojoule calibrate psd data/laboratory/noise.csv --segment 64 --range 1kHz:40kHz"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<Options>();
     app.add_option("file", options->file, "File with the signal or trace")->required();

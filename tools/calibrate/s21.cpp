@@ -250,7 +250,7 @@ Verb calibrate_s21() {
       "criterion prefers is given. Group delay where the file has phases.\n"
       "result.json: bandwidth_3dBe, bandwidth_6dBe, gain, f0, Q, f1 …, bandwidth_of_model, "
       "group_delay.";
-  verb.examples = {"attojoule calibrate s21 tests/data/files/lowpass.s2p"};
+  verb.examples = {"attojoule calibrate s21 data/laboratory/lowpass.s2p"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<Options>();
     app.add_option("file", options->file, "File with the transmission")->required();

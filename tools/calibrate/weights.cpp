@@ -40,7 +40,6 @@ OutcomeParameter deviation(const std::string& name, const std::string& unit, dou
 int run(const Options& options, const Streams& streams) {
   const auto table = data::read_lab_file(options.file, options.reading.read_options());
   const data::LabColumn& value = table.column(options.value);
-  const data::LabColumn& target = table.column(options.target);
   const std::string unit = value.unit.empty() ? "1" : value.unit;
   // Both in the unit of the measured value.
   const auto targets = data::column_in(table, options.target, unit);
@@ -120,7 +119,6 @@ int run(const Options& options, const Streams& streams) {
       "y.var(axis=2, ddof=1).mean()\nms_write = R * y.mean(axis=2).var(axis=1, ddof=1).mean()\n"
       "print(np.sqrt(ms_read), np.sqrt((ms_write - ms_read) / R))  # read, programming\n",
       options.value);
-  (void)target;
   return deliver(outcome, options.outcome, streams);
 }
 
@@ -138,7 +136,7 @@ Verb calibrate_weights() {
       "offset). Intervals: chi-square, and modified large-sample for the programming noise.\n"
       "Bits are given as log2(full scale / sigma) and, 1.79 less, log2(full scale / (sigma "
       "sqrt(12))).";
-  verb.examples = {"attojoule calibrate weights tests/data/files/weights.csv"};
+  verb.examples = {"attojoule calibrate weights data/laboratory/weights.csv"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<Options>();
     app.add_option("file", options->file, "File with one reading per row")->required();
