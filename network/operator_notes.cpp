@@ -13,6 +13,8 @@ constexpr OperatorWays library{.library = true};
 constexpr OperatorWays library_or_plain{.library = true, .plain = true};
 constexpr OperatorWays kernel{.kernel = true};
 constexpr OperatorWays kernel_or_plain{.kernel = true, .plain = true};
+constexpr OperatorWays fused_kernel_or_plain{.fused = true, .kernel = true, .plain = true};
+constexpr OperatorWays fused_or_plain{.fused = true, .plain = true};
 constexpr OperatorWays plain{.plain = true};
 constexpr OperatorWays folded{.folded = true};
 
@@ -59,7 +61,7 @@ constexpr std::array notes{
     OperatorNote{"CumSum", 11, plain, "axis known beforehand"},
     OperatorNote{"DepthToSpace", 1, kernel, ""},
     OperatorNote{"DequantizeLinear", 10, plain, "no block-wise scales"},
-    OperatorNote{"Div", 1, kernel_or_plain, ""},
+    OperatorNote{"Div", 1, fused_kernel_or_plain, ""},
     OperatorNote{"Dropout", 1, folded, "inference only: nothing is dropped"},
     OperatorNote{
         "Einsum",
@@ -69,7 +71,7 @@ constexpr std::array notes{
         "run as MatMul; without a sum as Mul"},
     OperatorNote{"Elu", 1, library, ""},
     OperatorNote{"Equal", 1, plain, ""},
-    OperatorNote{"Erf", 9, kernel, ""},
+    OperatorNote{"Erf", 9, fused_kernel, ""},
     OperatorNote{"Exp", 1, library, ""},
     OperatorNote{"Expand", 8, view, "shape known beforehand"},
     OperatorNote{"EyeLike", 9, folded, ""},
@@ -112,7 +114,7 @@ constexpr std::array notes{
     OperatorNote{"Min", 1, kernel_or_plain, ""},
     OperatorNote{"Mish", 18, library, ""},
     OperatorNote{"Mod", 10, plain, ""},
-    OperatorNote{"Mul", 1, kernel, ""},
+    OperatorNote{"Mul", 1, fused_kernel, ""},
     OperatorNote{"Neg", 1, library, ""},
     OperatorNote{"NonZero", 9, folded, "of constants only: the shape would depend on the input"},
     OperatorNote{"Not", 1, plain, ""},
@@ -124,7 +126,7 @@ constexpr std::array notes{
                  {.kernel = true, .plain = true, .folded = true},
                  "constant, reflect, edge; pads known beforehand; zeros before a Conv become its "
                  "padding"},
-    OperatorNote{"Pow", 1, kernel, ""},
+    OperatorNote{"Pow", 1, fused_kernel, ""},
     OperatorNote{"QuantizeLinear", 10, plain, "8, 16 or 32 bits; constant zero point"},
     OperatorNote{"Range", 11, folded, "bounds known beforehand"},
     OperatorNote{"Reciprocal", 1, plain, ""},
@@ -133,7 +135,7 @@ constexpr std::array notes{
     OperatorNote{"ReduceLogSum", 1, plain, constant_axes},
     OperatorNote{"ReduceLogSumExp", 1, plain, constant_axes},
     OperatorNote{"ReduceMax", 1, plain, constant_axes},
-    OperatorNote{"ReduceMean", 1, plain, constant_axes},
+    OperatorNote{"ReduceMean", 1, fused_or_plain, constant_axes},
     OperatorNote{"ReduceMin", 1, plain, constant_axes},
     OperatorNote{"ReduceProd", 1, plain, constant_axes},
     OperatorNote{"ReduceSum", 1, plain,
@@ -154,7 +156,7 @@ constexpr std::array notes{
     OperatorNote{"Selu", 1, plain, ""},
     OperatorNote{"Shape", 1, folded, ""},
     OperatorNote{"Shrink", 9, plain, ""},
-    OperatorNote{"Sigmoid", 1, library, ""},
+    OperatorNote{"Sigmoid", 1, fused_library, ""},
     OperatorNote{"Sign", 9, plain, ""},
     OperatorNote{"Sin", 7, plain, ""},
     OperatorNote{"Sinh", 9, plain, ""},
@@ -167,7 +169,7 @@ constexpr std::array notes{
     OperatorNote{"Softsign", 1, plain, ""},
     OperatorNote{"SpaceToDepth", 1, plain, ""},
     OperatorNote{"Split", 1, view, "sizes known beforehand"},
-    OperatorNote{"Sqrt", 1, library, ""},
+    OperatorNote{"Sqrt", 1, fused_library, ""},
     OperatorNote{"Squeeze", 1, view, "axes known beforehand"},
     OperatorNote{"Sub", 1, kernel, ""},
     OperatorNote{"Sum", 1, plain, ""},

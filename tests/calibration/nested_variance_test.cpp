@@ -75,7 +75,9 @@ TEST(NestedVariance, Coverage) {
       EXPECT_GT(gain95 / total, 0.93) << even << programming;
       EXPECT_NEAR(mean, truth.write * truth.write, 5 * 0.0035 * 0.6 / std::sqrt(total)) << even;
       // Small programming noise: ignoring the reads' share must be seen.
-      if (programming == 0.02) EXPECT_LT(pooled / total, 0.9) << even;
+      if (programming == 0.02) {
+        EXPECT_LT(pooled / total, 0.9) << even;
+      }
     }
   }
 }

@@ -81,7 +81,9 @@ TEST(NoiseLevel, CoverageOfTheMeanOfAWelchSpectrum) {
     EXPECT_NEAR(inside68 / static_cast<double>(sets), 0.683, b68) << single_bin;
     EXPECT_NEAR(inside95 / static_cast<double>(sets), 0.95, b95) << single_bin;
     // As if all bins and segments were independent: too narrow, where many bins are averaged.
-    if (!single_bin) EXPECT_LT(naive / static_cast<double>(sets), 0.683 - b68);
+    if (!single_bin) {
+      EXPECT_LT(naive / static_cast<double>(sets), 0.683 - b68);
+    }
   }
 }
 

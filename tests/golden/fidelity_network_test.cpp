@@ -60,7 +60,7 @@ TEST(FidelityInANetwork, sameAccuracyAtTwentyPhotons) {
     tools::Experiment e = experiment(model, dataset);
     e.fidelity = counting ? network::Fidelity::counting : network::Fidelity::analytic;
     tools::Simulation simulation(e, 2);
-    const auto& noise = simulation.set_operating_point(20);
+    const auto& noise = simulation.set_points(simulation.points_at(20));
     EXPECT_EQ(noise[0].kind,
               counting ? network::NoiseKind::photoelectron_counting : network::NoiseKind::gaussian);
     for (const auto& pass : simulation.noisy_passes(images, 2, false, {})) {
