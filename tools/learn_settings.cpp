@@ -26,6 +26,10 @@ constexpr std::array granularities{std::pair{"layer", Granularity::layer},
 constexpr std::array objectives{std::pair{"optical", Objective::optical},
                                 std::pair{"total", Objective::total}};
 
+constexpr std::array schedules{std::pair{"auto", ScheduleKind::automatic},
+                               std::pair{"hardware", ScheduleKind::hardware},
+                               std::pair{"continuous", ScheduleKind::continuous}};
+
 struct TargetKey {
   const char* key;
   TargetKind kind;
@@ -121,6 +125,7 @@ LearnSettings read_learn_settings(const ConfigNode& node) {
         .fail(fmt::format("learn.learning_rate: {} is outside 0 to 10", s.learning_rate),
               "Give the step of Adam in ln E, such as 0.01");
   }
+  s.schedule = choose(node, "schedule", schedules, "auto");
   s.levers.power_bits = static_cast<int>(whole(node, "power_bits", 0, 1, 24));
   s.levers.max_integrations = whole(node, "max_integrations", 1, 1, 1 << 20);
   s.levers.max_repetitions = whole(node, "max_repetitions", s.levers.max_repetitions, 1, 1 << 30);
@@ -146,10 +151,10 @@ std::string to_yaml(const LearnSettings& s) {
     if (target.kind == s.target_kind) text += fmt::format(", {}: {}", target.key, s.target);
   }
   text += fmt::format(
-      ", search_bound: {}, rounds: {}, batch: {}, max_integrations: {}, "
+      ", search_bound: {}, schedule: {}, rounds: {}, batch: {}, max_integrations: {}, "
       "max_repetitions: {}",
-      s.bound ? "upper95" : "mean", s.rounds, s.batch, s.levers.max_integrations,
-      s.levers.max_repetitions);
+      s.bound ? "upper95" : "mean", name_of(schedules, s.schedule), s.rounds, s.batch,
+      s.levers.max_integrations, s.levers.max_repetitions);
   const auto optional = [&text](const char* key, auto value) {
     if (value > 0) text += fmt::format(", {}: {}", key, value);
   };

@@ -20,6 +20,10 @@ enum class TargetKind {
   loss,      // cross entropy, in nats
 };
 
+// Whether the learned energies are turned into what hardware can set. Garg's thermal and weight
+// laws, whose E counts repeats, are published with any E above 0: `automatic` leaves them at that.
+enum class ScheduleKind { automatic, hardware, continuous };
+
 struct LearnSettings {
   network::LearnMethod method = network::LearnMethod::hybrid;
   network::Granularity granularity = network::Granularity::channel;
@@ -39,6 +43,7 @@ struct LearnSettings {
   int batch = 32;
   double learning_rate = 0;           // 0 = the method's
   std::int64_t curvature_images = 0;  // of a curvature round; 0 = the method's
+  ScheduleKind schedule = ScheduleKind::automatic;
   network::Levers levers;
   std::vector<double> curve;  // mean energies over the learned one, at which accuracy is measured
 };

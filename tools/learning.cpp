@@ -424,6 +424,30 @@ void Learning::learn_round(std::size_t index, double cost, const Points* start, 
   save_(state_);
 }
 
+// The schedule, at energies raised in small steps until it meets the target as well.
+void Learning::plan_hardware(LearningOutcome& outcome) {
+  network::Program& program = parts_->network.program;
+  network::ScheduleRequest request;
+  request.device = simulation_.experiment().device;
+  request.law = parts_->law;
+  request.objective = settings_.objective;
+  request.levers = settings_.levers;
+  constexpr std::int64_t statistics_images = 16;
+  request.means = network::measure_variance_means(program, *parts_->evaluator,
+                                                  std::min(learning_images_, statistics_images));
+  constexpr double raise = 1.03;
+  constexpr int tries = 20;
+  for (int i = 0;; ++i) {
+    request.law.points = scaled(outcome.continuous, std::pow(raise, i));
+    request.cost_slopes = parts_->cost(request.law.points).by_log_energy;
+    outcome.schedule = network::plan_schedule(program, request);
+    outcome.scheduled = outcome.schedule.points;
+    outcome.check = measure(outcome.scheduled, true);
+    if (outcome.check.criterion <= target_) break;
+    if (i == tries) out_of_reach({outcome.check});
+  }
+}
+
 LearningOutcome Learning::run() {
   const Experiment& experiment = simulation_.experiment();
   network::Program& program = parts_->network.program;
@@ -503,26 +527,24 @@ LearningOutcome Learning::run() {
   outcome.continuous = best;
   outcome.continuous_mean = best_mean;
 
-  // The schedule, at energies raised in small steps until it meets the target as well.
   progress_("schedule", 0.8);
-  network::ScheduleRequest request;
-  request.device = experiment.device;
-  request.law = parts_->law;
-  request.objective = settings_.objective;
-  request.levers = settings_.levers;
-  constexpr std::int64_t statistics_images = 16;
-  request.means = network::measure_variance_means(program, *parts_->evaluator,
-                                                  std::min(learning_images_, statistics_images));
-  constexpr double raise = 1.03;
-  constexpr int tries = 20;
-  for (int i = 0;; ++i) {
-    request.law.points = scaled(best, std::pow(raise, i));
-    request.cost_slopes = parts_->cost(request.law.points).by_log_energy;
-    outcome.schedule = network::plan_schedule(program, request);
-    outcome.scheduled = outcome.schedule.points;
+  const bool hardware = settings_.schedule == ScheduleKind::hardware ||
+                        (settings_.schedule == ScheduleKind::automatic && !repeats);
+  if (hardware) {
+    plan_hardware(outcome);
+  } else {
+    outcome.scheduled = realisable(simulation_, best);
     outcome.check = measure(outcome.scheduled, true);
-    if (outcome.check.criterion <= target_) break;
-    if (i == tries) out_of_reach({outcome.check});
+    outcome.schedule.points = outcome.scheduled;
+    outcome.schedule.cost = outcome.schedule.rounded_cost = outcome.schedule.continuous_cost =
+        parts_->cost(best).value;
+  }
+  if (hardware && repeats) {
+    // Whole repeats for the baseline, too.
+    for (auto& product : outcome.uniform) {
+      for (auto& point : product) point.photons_per_mac = std::ceil(point.photons_per_mac);
+    }
+    outcome.uniform_mean = mean(outcome.uniform);
   }
   const double scheduled_mean = mean(outcome.scheduled);
   outcome.schedule_changes = std::abs(scheduled_mean - best_mean) > 1e-9 * best_mean;

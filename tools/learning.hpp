@@ -101,6 +101,7 @@ class Learning {
   SearchPoint measure(const Points& points, bool whole);
   void learn_round(std::size_t index, double cost, const Points* start, double share_before,
                    double share);
+  void plan_hardware(LearningOutcome& outcome);
   network::SearchOptions search_options(double first, double growth) const;
   [[noreturn]] void out_of_reach(const std::vector<SearchPoint>& log) const;
   double mean(const Points& points) const;

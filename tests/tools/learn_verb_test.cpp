@@ -293,17 +293,67 @@ TEST_F(LearnVerb, other_targets) {
 }
 
 TEST_F(LearnVerb, laws_of_repeats_get_whole_repeats) {
-  const json thermal = parse(learn({"--set", "law=garg-thermal", "--set", "range_data.images=200",
-                                    "--set", "learn.search_bound=mean"}));
+  const json thermal =
+      parse(learn({"--set", "law=garg-thermal", "--set", "range_data.images=200", "--set",
+                   "learn.search_bound=mean", "--set", "learn.schedule=hardware"}));
   for (const auto& layer : thermal["layers"]) {
     const double e = layer["photons_per_mac"];
     EXPECT_EQ(e, std::round(e));
   }
   EXPECT_EQ(thermal["energy"]["optical_detected"]["joule_per_inference"], 0);
+  EXPECT_GE(thermal["learn"]["saving"].get<double>(), 0);  // of a baseline of whole repeats
+  // As published, any E above 0.
+  const json published = parse(
+      run_command(arguments({"--set", "law=garg-thermal", "--set", "range_data.images=200"})));
+  EXPECT_GT(published["learn"]["saving"].get<double>(), 0.2);
+  EXPECT_EQ(published["learn"]["continuous"]["mean_photons_per_mac"],
+            published["learn"]["mean_photons_per_mac"]);
   const json weight = parse(run_command(
       arguments({"--set", "law=garg-weight", "--set", "learn.search_images=300", "--set",
                  "evaluation.seeds=6", "--set", "learn.max_degradation_points=5"})));
   EXPECT_GT(weight["learn"]["mean_photons_per_mac"], 0);
+}
+
+// A converter of 1 pJ, a laser too weak for one repetition, and dot products of 256 and 8: by light
+// a read of the long one is worth 32 of the short one, by joules as much. The schedules differ, and
+// the one for the total costs less in total.
+TEST_F(LearnVerb, total_objective_costs_less_in_total) {
+  OnnxModel model;
+  model.input("x", {-1, 256});
+  model.node("Gemm", {"x", model.random("w1", {256, 8}, 0.1f), model.random("b1", {8}, 0.1f)},
+             "fc1");
+  model.node("Relu", {"fc1"}, "relu");
+  model.node("Gemm", {"relu", model.random("w2", {8, 4}, 0.8f), model.random("b2", {4}, 0.1f)},
+             "fc2");
+  model.output("fc2");
+  const network::Program program = make_program(model, {{1, 256}});
+  write("net.onnx", model.bytes());
+  for (const char* name : {"test.h5", "train.h5"}) {
+    const std::int64_t samples = 1000;
+    const auto inputs = random_reals(samples * 256, name[1] == 'e' ? 1 : 2);
+    std::vector<int> labels;
+    for (std::int64_t i = 0; i < samples; ++i) {
+      const auto at = inputs.begin() + i * 256;
+      const auto logits = run_clean(program, {{at, at + 256}});
+      labels.push_back(
+          static_cast<int>(std::max_element(logits.begin(), logits.end()) - logits.begin()));
+    }
+    Hdf5Dataset(path(name))
+        .write("inputs", {samples, 256}, inputs)
+        .write("labels", {samples}, labels);
+  }
+  const auto learned_for = [&](const char* objective) {
+    return parse(run_command(
+        arguments({"--set", std::string("learn.objective=") + objective, "--set",
+                   "adc.energy_per_conversion=1 pJ", "--set", "laser.maximum_power=0.02 uW",
+                   "--set", "learn.max_degradation_points=5"})));
+  };
+  const json optical = learned_for("optical"), total = learned_for("total");
+  EXPECT_GT(optical["layers"][1]["repetitions"], 1);
+  EXPECT_LT(total["energy"]["total"]["attojoule_per_mac"].get<double>(),
+            0.95 * optical["energy"]["total"]["attojoule_per_mac"].get<double>());
+  EXPECT_LT(optical["learn"]["mean_photons_per_mac"], total["learn"]["mean_photons_per_mac"]);
+  EXPECT_NE(total["learn"]["layers"], optical["learn"]["layers"]);
 }
 
 TEST_F(LearnVerb, attribution_finds_the_noisy_layer) {
