@@ -145,7 +145,10 @@ def run(row: str, out: Path, data: Path) -> None:
         (out / f"{row}.error").write_text(done.stderr)
         return
     result = json.loads(done.stdout)
-    result["command"] = shlex.join(words).replace(str(data), "$ATTOJOULE_DATA")
+    shown = ["attojoule", *words[1:]]
+    result["command"] = (
+        shlex.join(shown).replace(str(data), "$ATTOJOULE_DATA").replace(f"{out}/", "")
+    )
     result["processor_seconds"] = processor_seconds() - before
     temporary = out / f"{row}.json.part"
     temporary.write_text(json.dumps(result, indent=1))
