@@ -156,6 +156,10 @@ def run(row: str, out: Path, data: Path) -> None:
     print(f"{row}: {result['learn']['mean_photons_per_mac']:.4g}", flush=True)
 
 
+def duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
 def table(out: Path) -> str:
     """One line for each network and law, uniform beside layer and channel."""
     photon_aj = 6.62607015e-34 * 299792458 / 1550e-9 * 1e18
@@ -195,7 +199,7 @@ def table(out: Path) -> str:
                 lines.append(
                     line(row, f"per {granularity}", learn["mean_photons_per_mac"],
                          f"{100 * learn['saving']:.1f} %", learn["certificate"],
-                         f"{result['processor_seconds'] / 60:.1f} min")
+                         duration(result["processor_seconds"]))
                 )
                 commands.append(f"# {row}\n{result['command']}")
     return "\n".join(lines) + "\n\n```sh\n" + "\n".join(commands) + "\n```\n"
