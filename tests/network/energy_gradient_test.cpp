@@ -500,6 +500,51 @@ TEST(EnergyGradient, weight_noise) {
   }
 }
 
+// Counts have no derivative, but their mean loss has one: the Gaussian stand-in must agree with it
+// where the counts are many (about 50 an output here), up to its own error of some percent.
+TEST(EnergyGradient, counting_law_on_average) {
+  const Case c = mlp();
+  Program program = gradient_program(c);
+  NoiseRequest law;
+  law.law = Law::counting;
+  EnergyGradient gradient(program, random_source(c, true), ideal_device(), law, 1);
+  std::vector<std::int64_t> samples(24);
+  std::iota(samples.begin(), samples.end(), 0);
+  constexpr int seeds = 400;
+  const std::vector<double> energies{12, 15, 18};
+  const auto points_at = [&](std::size_t moved, double shift) {
+    std::vector<ProductOperatingPoint> points;
+    for (std::size_t i = 0; i < energies.size(); ++i) {
+      points.push_back({{energies[i] * (i == moved ? std::exp(shift) : 1.0), 1}});
+    }
+    return points;
+  };
+  const auto mean_loss = [&](std::size_t moved, double shift) {
+    gradient.set_points(points_at(moved, shift));
+    double sum = 0;
+    for (int seed = 0; seed < seeds; ++seed) {
+      sum += gradient.loss(samples, static_cast<std::uint64_t>(seed), true).loss / seeds;
+    }
+    return sum;
+  };
+  std::vector<double> got(3, 0.0);
+  gradient.set_points(points_at(0, 0));
+  for (int seed = 0; seed < seeds; ++seed) {
+    const auto one = gradient.run(samples, static_cast<std::uint64_t>(seed), false);
+    for (std::size_t i = 0; i < 3; ++i) got[i] += one.by_log_energy[i][0] / seeds;
+  }
+  double largest = 0;
+  std::vector<double> wanted;
+  for (std::size_t i = 0; i < 3; ++i) {
+    wanted.push_back((mean_loss(i, 0.2) - mean_loss(i, -0.2)) / 0.4);
+    largest = std::max(largest, std::abs(wanted[i]));
+  }
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_LT(wanted[i], 0) << "more light, less loss";
+    EXPECT_NEAR(got[i], wanted[i], 0.15 * largest) << i;
+  }
+}
+
 TEST(EnergyGradient, digital_products_have_none) {
   const Case c = mlp();
   Program program = gradient_program(c);
