@@ -15,8 +15,6 @@ using dnnl::memory;
 
 namespace {
 
-constexpr int forever = std::numeric_limits<int>::max();
-
 class ZeroBackward : public BackwardStep {
  public:
   ZeroBackward(GradientPlace to, std::size_t bytes) : to_(to), bytes_(bytes) {}
