@@ -548,8 +548,20 @@ class Lowering {
     return bias;
   }
 
+  // oneDNN divides by extents of a product.
+  void require_elements(const Node& node) const {
+    for (const ValueId id : {node.inputs[0], node.inputs[1], node.outputs[0]}) {
+      const Value& value = graph_->value(id);
+      if (element_count(value.shape) > 0) continue;
+      fail(node,
+           fmt::format("'{}' of shape {} has no elements", value.name, to_string(value.shape)),
+           "Check the input's shape against the model");
+    }
+  }
+
   void lower_product(int node_index) {
     const Node& node = graph_->nodes[static_cast<std::size_t>(node_index)];
+    require_elements(node);
     const Fusion& fusion = fusions_.at(node_index);
     const ValueId weights = node.inputs[1];
     node.op == "Conv" ? lower_conv(node_index, node, fusion)
@@ -974,6 +986,7 @@ class Lowering {
   }
 
   void lower_dynamic_matmul(int node_index, const Node& node) {
+    require_elements(node);
     View a = view(node.inputs[0]);
     View b = view(node.inputs[1]);
     if (a.shape.size() == 1) {

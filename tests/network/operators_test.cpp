@@ -708,5 +708,27 @@ TEST(Operators, of_empty_constants_have_no_elements) {
   EXPECT_TRUE(run_clean(make_program(model, {{1, 2, 1}}), {{1, 2}}).empty());
 }
 
+TEST(OperatorErrors, products_without_elements_name_the_node) {
+  OnnxModel rows;  // no sample
+  rows.input("x", {0, 4});
+  rows.node("Gemm", {"x", rows.random("w", {4, 3})}, "y");
+  rows.output("y");
+  OnnxModel depth;  // no terms
+  depth.input("x", {2, 3, 0});
+  depth.input("v", {2, 0, 5});
+  depth.node("MatMul", {"x", "v"}, "y");
+  depth.output("y");
+  for (const auto& [model, shapes] : std::vector<std::pair<OnnxModel, std::vector<Shape>>>{
+           {rows, {{0, 4}}}, {depth, {{2, 3, 0}, {2, 0, 5}}}}) {
+    try {
+      make_program(model, shapes);
+      ADD_FAILURE();
+    } catch (const DataError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("node 'y' ("));
+      EXPECT_THAT(error.what(), HasSubstr("has no elements"));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace attojoule::tests
