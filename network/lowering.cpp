@@ -111,6 +111,11 @@ class Lowering {
       release_inputs(node);
     }
     const View result = dense(graph_->outputs[0], false);
+    if (result.place.buffer < 0) {
+      throw DataError(
+          fmt::format("{}: output '{}' does not depend on the input. The file is not a network.",
+                      graph_->name, graph_->value(graph_->outputs[0]).name));
+    }
     state_.output = result;
     state_.buffers[static_cast<std::size_t>(result.place.buffer)].last = forever;
     if (options_.gradients) {

@@ -730,5 +730,20 @@ TEST(OperatorErrors, products_without_elements_name_the_node) {
   }
 }
 
+TEST(OperatorErrors, output_that_turns_out_to_be_constant) {
+  // The ratio of Dropout is an input, too: only without the node it shows that the output is
+  // constant.
+  OnnxModel model;
+  model.input("x", {1});
+  model.node("Dropout", {model.constant("c", {4}, Reals{1, 2, 3, 4}), "x"}, "y");
+  model.output("y");
+  try {
+    make_program(model, {{1}});
+    ADD_FAILURE();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("does not depend on the input"));
+  }
+}
+
 }  // namespace
 }  // namespace attojoule::tests
