@@ -6,7 +6,8 @@ fresh normal number for each output. Three ways to write it, from the obvious to
 
   plain   patch norms by a convolution of x^2 with ones, weight norms at every call
   cached  batch norm folded, weight norms kept
-  lean    squares summed over channels first, one-channel box filter, one fused update in place
+  lean    squares summed over channels first, one-channel box filter by pooling (no BLAS), one fused
+          update in place
 
 usage: pytorch_hooks.py THREADS BATCH ROUNDS      prints JSON: seconds per batch (minimum) of each
 One thread: its own CPU time, as network_bench takes it; more: wall time.
@@ -43,8 +44,7 @@ def make_hook(layer: nn.Module, way: str):
         return norms.view(1, -1, 1, 1) if is_conv else norms
 
     kept = weight_norms().detach()
-    channels = 1 if way == "lean" or not is_conv else layer.in_channels // layer.groups
-    ones = torch.ones(1, channels, *layer.kernel_size) if is_conv else None
+    ones = torch.ones(1, layer.in_channels // layer.groups, *layer.kernel_size) if is_conv else None
 
     def hook(_, inputs, output):
         x = inputs[0]
@@ -56,7 +56,8 @@ def make_hook(layer: nn.Module, way: str):
             return output + norms * squares.sqrt() * torch.randn_like(output)
         squares = torch.linalg.vector_norm(x, dim=1, keepdim=True).square_()
         if layer.kernel_size[0] > 1 or layer.stride[0] > 1:
-            squares = F.conv2d(squares, ones, None, layer.stride, layer.padding)
+            area = layer.kernel_size[0] * layer.kernel_size[1]
+            squares = F.avg_pool2d(squares, layer.kernel_size, layer.stride, layer.padding).mul_(area)
         noise = torch.empty_like(output).normal_().mul_(norms)
         return output.addcmul_(noise, squares.sqrt_())
 
