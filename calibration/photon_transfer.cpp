@@ -93,8 +93,8 @@ Exposures arrange(const PhotonTransferData& data) {
 }
 
 struct DarkVariance {
-  double value = 0, u = 0;        // at exposure time 0
-  double scatter = not_known;     // relative, of one variance about the line
+  double value = 0, u = 0;     // at exposure time 0
+  double scatter = not_known;  // relative, of one variance about the line
   double dof = 0;
 };
 
@@ -135,7 +135,8 @@ DarkVariance dark_variance(const Exposures& e) {
   return result;
 }
 
-// Slope through 0 of y over x with weights w, and its influence on every point: slope = sum g_i y_i.
+// Slope through 0 of y over x with weights w, and its influence on every point: slope = sum g_i
+// y_i.
 struct Slope {
   double value = 0;
   std::vector<double> influence, leverage, residual;
@@ -162,8 +163,8 @@ Slope slope_through_zero(const std::vector<double>& x, const std::vector<double>
 double robust_covariance(const Slope& a, const Slope& b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.residual.size(); ++i) {
-    sum += a.influence[i] * a.residual[i] / (1 - a.leverage[i]) * b.influence[i] *
-           b.residual[i] / (1 - b.leverage[i]);
+    sum += a.influence[i] * a.residual[i] / (1 - a.leverage[i]) * b.influence[i] * b.residual[i] /
+           (1 - b.leverage[i]);
   }
   return sum;
 }
@@ -192,7 +193,9 @@ void linearity(const Exposures& e, CalibrationResult& result) {
     least = i == e.linearity_first ? error : std::min(least, error);
     most = i == e.linearity_first ? error : std::max(most, error);
   }
-  result.figures.push_back({.name = "LE_min", .unit = "%", .value = least,
+  result.figures.push_back({.name = "LE_min",
+                            .unit = "%",
+                            .value = least,
                             .meaning = "linearity error, 5 to 95 % of saturation, smallest"});
   result.figures.push_back(
       {.name = "LE_max", .unit = "%", .value = most, .meaning = "linearity error, largest"});
@@ -208,7 +211,8 @@ void set_parameters(CalibrationResult& result, const std::vector<double>& base,
     Estimate estimate;
     estimate.name = names[i];
     estimate.value = base[i];
-    estimate.u_a = std::sqrt(covariance(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(i)));
+    estimate.u_a =
+        std::sqrt(covariance(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(i)));
     inner.parameters.push_back(estimate);
   }
   const auto sigma_d = [](double k, double s2) {
@@ -282,8 +286,8 @@ Scatter variance_scatter(const PhotonTransferData& data, const DarkVariance& dar
 }
 
 Plot variance_plot(const Exposures& e, double k, const std::function<double(std::size_t)>& curve) {
-  Plot plot{"Photon transfer", "mean above dark [DN]", "variance above dark [DN^2]", false, false,
-            {}};
+  Plot plot{
+      "Photon transfer", "mean above dark [DN]", "variance above dark [DN^2]", false, false, {}};
   PlotSeries used{"used", {}, {}, {}, PlotSeries::Kind::points};
   PlotSeries left_out{"left out", {}, {}, {}, PlotSeries::Kind::crosses};
   PlotSeries line{"fit", {}, {}, {}, PlotSeries::Kind::line};
@@ -341,8 +345,8 @@ CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMet
                             : "weighted: sigma proportional to V, scale from the scatter";
       FitProblem problem;
       problem.parameters = {{.name = "K", .start = v.back() / x.back()}};
-      problem.model = Model(
-          n, [x]<class T>(const T* p, std::size_t i) -> T { return p[0] * T(x[i]); });
+      problem.model =
+          Model(n, [x]<class T>(const T* p, std::size_t i) -> T { return p[0] * T(x[i]); });
       problem.y = v;
       problem.sigma_of_model = [&](double f, std::size_t i) { return sigma_of(i, f); };
       const Fit best = fit(problem);
@@ -402,12 +406,14 @@ CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMet
   } else {
     if (!photons) {
       throw DataError(
-          "ptc: no column of photons per pixel (the nonlinear method fits the mean over photons). Add "
+          "ptc: no column of photons per pixel (the nonlinear method fits the mean over photons). "
+          "Add "
           "one, \"u_p [photon]\", or use --method weighted.");
     }
     result.method = "nonlinear: mean and variance together";
     result.model =
-        "mu_y - mu_dark = mu_0 + K e (1 + beta e); sigma_y^2 = sigma_dark^2 + K^2 (1 + 2 beta e)^2 e; "
+        "mu_y - mu_dark = mu_0 + K e (1 + beta e); sigma_y^2 = sigma_dark^2 + K^2 (1 + 2 beta e)^2 "
+        "e; "
         "e = eta mu_p";
     const double k0 = v.back() / x.back(), r0 = x.back() / e.photons[n - 1];
     FitProblem problem;
@@ -467,14 +473,15 @@ CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMet
     map(1, 0) = eta;
     map(1, 1) = k;
     map(2, 4) = 1;
-    set_parameters(result, {k, k * eta, dark.value}, map * inner * map.transpose(), true, result.dof,
-                   false);
+    set_parameters(result, {k, k * eta, dark.value}, map * inner * map.transpose(), true,
+                   result.dof, false);
     if (known) {
       result.chi2_probability = chi2_probability(result.chi2, result.dof, scatter.dof);
       if (result.chi2_probability < rejection_probability) {
-        reject(result, fmt::format("chi2/dof = {:.3g} of the variances (probability {:.1e}): even a "
-                                   "curved response does not describe them",
-                                   result.chi2_reduced(), result.chi2_probability));
+        reject(result,
+               fmt::format("chi2/dof = {:.3g} of the variances (probability {:.1e}): even a "
+                           "curved response does not describe them",
+                           result.chi2_reduced(), result.chi2_probability));
       }
     } else {
       result.chi2 = not_known;
@@ -508,16 +515,18 @@ CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMet
   }
   if (!data.pixels) {
     result.warnings.push_back(
-        known ? fmt::format("the number of pixels is not given: the scatter of a variance ({:.2g} %) "
-                            "is that of the dark variances; --pixels N tells it exactly",
-                            100 * scatter.relative)
-              : "neither the number of pixels nor enough dark variances are given: the variances' "
-                "own scatter is not known, and a wrong model cannot be told; pass --pixels N");
+        known
+            ? fmt::format("the number of pixels is not given: the scatter of a variance ({:.2g} %) "
+                          "is that of the dark variances; --pixels N tells it exactly",
+                          100 * scatter.relative)
+            : "neither the number of pixels nor enough dark variances are given: the variances' "
+              "own scatter is not known, and a wrong model cannot be told; pass --pixels N");
   }
   if (!(k > 0)) {
-    reject(result, fmt::format("K = {:.4g} DN/e- is not positive: the variance falls with the mean. "
-                               "Are light and dark swapped, or is the sensor saturated?",
-                               k));
+    reject(result,
+           fmt::format("K = {:.4g} DN/e- is not positive: the variance falls with the mean. "
+                       "Are light and dark swapped, or is the sensor saturated?",
+                       k));
   }
   if (photons) {
     const Estimate& eta = result.parameter("eta");
@@ -526,7 +535,8 @@ CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMet
       result.bounds_hit.push_back(
           {"eta", eta.value, 1, true, off, "no more electrons than photons"});
       const std::string text = fmt::format(
-          "eta = {:.4g} is above 1 by {:.1f} standard uncertainties (no more electrons than photons): "
+          "eta = {:.4g} is above 1 by {:.1f} standard uncertainties (no more electrons than "
+          "photons): "
           "are the photons per pixel those of the whole exposure?",
           eta.value, off);
       if (off > 3) {
@@ -553,8 +563,8 @@ CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMet
     figure("u_e_sat", "e-", e.photons[e.saturation] * eta_value, "saturation capacity");
     figure("SNR_max", "1", std::sqrt(e.photons[e.saturation] * eta_value),
            "largest signal-to-noise ratio");
-    figure("DR", "1",
-           e.photons[e.saturation] * eta_value / (sigma_y_dark / k + 0.5), "dynamic range");
+    figure("DR", "1", e.photons[e.saturation] * eta_value / (sigma_y_dark / k + 0.5),
+           "dynamic range");
     if (data.photon_scale_uncertainty > 0) {
       const double u = data.photon_scale_uncertainty;
       add_type_b(result, {0, -u * result.parameter("R").value, -u * eta_value, 0},
@@ -603,7 +613,8 @@ CalibrationResult calibrate_photon_transfer(const PhotonTransferData& data, PtcM
   for (const auto* column : {&data.mean_dn, &data.variance_dn2, &data.dark_mean_dn,
                              &data.dark_variance_dn2, &data.photons, &data.exposure_s}) {
     if (column->size() != n && !column->empty()) {
-      throw DataError("ptc: columns of different lengths (a row is one exposure). Correct the file.");
+      throw DataError(
+          "ptc: columns of different lengths (a row is one exposure). Correct the file.");
     }
     for (std::size_t i = 0; i < column->size(); ++i) {
       if (!std::isfinite((*column)[i])) {
@@ -617,15 +628,17 @@ CalibrationResult calibrate_photon_transfer(const PhotonTransferData& data, PtcM
   CalibrationResult result = run(data, e, method);
   for (const PtcMethod other : {PtcMethod::emva, PtcMethod::weighted, PtcMethod::nonlinear}) {
     if (other == PtcMethod::nonlinear && e.photons.empty()) continue;
-    result.alternatives.emplace_back(
-        name_of_method(other), other == method ? result.parameters : run(data, e, other).parameters);
+    result.alternatives.emplace_back(name_of_method(other), other == method
+                                                                ? result.parameters
+                                                                : run(data, e, other).parameters);
   }
   // Data for the check: the slopes in two lines of numpy.
   const std::size_t used = e.sensitivity_last + 1;
   result.python =
       "import numpy as np\nfrom scipy.optimize import curve_fit\n"
-      "x = np.array([" + fmt::format("{:.17g}", fmt::join(head(e.x, used), ", ")) +
-      "])\nv = np.array([" + fmt::format("{:.17g}", fmt::join(head(e.v, used), ", ")) + "])\n";
+      "x = np.array([" +
+      fmt::format("{:.17g}", fmt::join(head(e.x, used), ", ")) + "])\nv = np.array([" +
+      fmt::format("{:.17g}", fmt::join(head(e.v, used), ", ")) + "])\n";
   if (!e.photons.empty()) {
     result.python +=
         "p = np.array([" + fmt::format("{:.17g}", fmt::join(head(e.photons, used), ", ")) + "])\n";

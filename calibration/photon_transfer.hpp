@@ -10,17 +10,18 @@
 //              from the line through the dark variances over exposure time, at time 0 (at least
 //              0.24 DN^2); linearity over 5 to 95 % with weights 1/Y^2. Uncertainties from the
 //              scatter about the lines, with weights that do not assume equal variances (HC3).
-//   weighted   the same slopes with the right weights: a variance V from nu degrees of freedom has the
+//   weighted   the same slopes with the right weights: a variance V from nu degrees of freedom has
+//   the
 //              standard deviation V sqrt(2/nu), V from the model (reweighted)
 //   nonlinear  mean and variance together, response mu = mu_0 + K e (1 + beta e), e = eta mu_p
 //              electrons; the noise passes the slope of the response: sigma^2 = sigma_dark^2 +
 //              K^2 (1 + 2 beta e)^2 e. A curved response biases both lines, this not.
 // nu is given (pixels of the image) or follows from the scatter of the dark variances.
 //
-// Not modelled: fixed-pattern noise (the variance has to be temporal), dark current shot noise apart
-// from the measured dark variance, blooming.
-// Source: EMVA Standard 1288, release 4.0 Linear, sections on sensitivity and linearity.
-// Tests: tests/calibration/photon_transfer_test.cpp (reference results of set 001 to 1e-9, coverage).
+// Not modelled: fixed-pattern noise (the variance has to be temporal), dark current shot noise
+// apart from the measured dark variance, blooming. Source: EMVA Standard 1288, release 4.0 Linear,
+// sections on sensitivity and linearity. Tests: tests/calibration/photon_transfer_test.cpp
+// (reference results of set 001 to 1e-9, coverage).
 #pragma once
 
 #include <optional>
@@ -43,8 +44,8 @@ struct PhotonTransferData {
   std::vector<std::string> places;      // of the points, for messages
 };
 
-// Parameters K, R, eta, sigma_d (without photons: K, sigma_d). Throws DataError where there are fewer
-// than 4 exposures below saturation, or numbers are missing.
+// Parameters K, R, eta, sigma_d (without photons: K, sigma_d). Throws DataError where there are
+// fewer than 4 exposures below saturation, or numbers are missing.
 CalibrationResult calibrate_photon_transfer(const PhotonTransferData& data, PtcMethod method);
 
 }  // namespace attojoule::calibration

@@ -57,9 +57,9 @@ void write_text(const std::filesystem::path& target, const std::string& text) {
   const auto fail = [&](const char* what) {
     std::error_code ignored;
     std::filesystem::remove(temporary, ignored);
-    throw RunError(fmt::format(
-        "{}: {} (disk full, or no permission). Free space, or choose another --out.",
-        target.string(), what));
+    throw RunError(
+        fmt::format("{}: {} (disk full, or no permission). Free space, or choose another --out.",
+                    target.string(), what));
   };
   {
     std::ofstream out(temporary, std::ios::binary);
@@ -76,10 +76,11 @@ void write_text(const std::filesystem::path& target, const std::string& text) {
 std::string shown(double value, double u) {
   if (!std::isfinite(value)) return "not determined";
   if (!(u > 0) || !std::isfinite(u)) return fmt::format("{:.6g}", value);
-  const int digits = std::clamp(
-      static_cast<int>(std::floor(std::log10(std::max(std::abs(value), u))) -
-                       std::floor(std::log10(u))) + 2,
-      2, 15);
+  const int digits =
+      std::clamp(static_cast<int>(std::floor(std::log10(std::max(std::abs(value), u))) -
+                                  std::floor(std::log10(u))) +
+                     2,
+                 2, 15);
   return fmt::format("{:.{}g}", value, digits);
 }
 
@@ -259,8 +260,8 @@ std::string report_html(const CalibrationResult& result) {
   if (!result.settings.empty()) {
     html += "<table>\n";
     for (const auto& [name, value] : result.settings) {
-      html += fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", html_escaped(name),
-                          html_escaped(value));
+      html +=
+          fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", html_escaped(name), html_escaped(value));
     }
     html += "</table>\n";
   }
@@ -285,8 +286,8 @@ std::string device_yaml(const CalibrationResult& result, const std::string& base
     const double value = e.value * entry.factor;
     try {
       data::ConfigNode root = data::ConfigNode::parse(yaml, "base device");
-      root.set(fmt::format("{}={:.17g}{}", entry.key, value,
-                           entry.unit == "1" ? "" : " " + entry.unit));
+      root.set(
+          fmt::format("{}={:.17g}{}", entry.key, value, entry.unit == "1" ? "" : " " + entry.unit));
       const std::string next = root.dump();
       data::parse_device(next, "device.yaml");
       yaml = next;
@@ -298,10 +299,10 @@ std::string device_yaml(const CalibrationResult& result, const std::string& base
         Eigen::VectorXd::Zero(static_cast<Eigen::Index>(result.parameters.size()));
     row(static_cast<Eigen::Index>(k)) = entry.factor;
     taken.emplace_back(entry.key, row);
-    entries += fmt::format(
-        "    - {{key: {}, unit: {}, value: {:.17g}, u_a: {:.6g}, u_b: {:.6g}}}\n", entry.key,
-        yaml_quoted(entry.unit), value, e.u_a * std::abs(entry.factor),
-        e.u_b * std::abs(entry.factor));
+    entries +=
+        fmt::format("    - {{key: {}, unit: {}, value: {:.17g}, u_a: {:.6g}, u_b: {:.6g}}}\n",
+                    entry.key, yaml_quoted(entry.unit), value, e.u_a * std::abs(entry.factor),
+                    e.u_b * std::abs(entry.factor));
   }
   if (taken.empty()) return "";
   const auto n = static_cast<Eigen::Index>(taken.size());
@@ -332,9 +333,10 @@ void write_calibration(const CalibrationResult& result, const std::filesystem::p
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error || !std::filesystem::is_directory(directory)) {
-    throw RunError(fmt::format("{}: is no directory and cannot be made one ({}). Choose another "
-                               "--out.",
-                               directory.string(), error ? error.message() : "a file has that name"));
+    throw RunError(
+        fmt::format("{}: is no directory and cannot be made one ({}). Choose another "
+                    "--out.",
+                    directory.string(), error ? error.message() : "a file has that name"));
   }
   data::Provenance provenance;
   provenance.command_line = options.command_line;

@@ -39,9 +39,8 @@ const Estimate& CalibrationResult::parameter(const std::string& name) const {
   for (const Estimate& estimate : parameters) {
     if (estimate.name == name) return estimate;
   }
-  throw ConfigError(
-      fmt::format("{}: no parameter is called '{}' (the model has others). Check the name.", kind,
-                  name));
+  throw ConfigError(fmt::format(
+      "{}: no parameter is called '{}' (the model has others). Check the name.", kind, name));
 }
 
 int CalibrationResult::exit_code(bool strict) const {
@@ -102,7 +101,8 @@ void adopt(CalibrationResult& result, const Fit& fit, const std::vector<std::str
   switch (fit.status) {
     case FitStatus::converged:
       result.identifiability = fmt::format(
-          "All parameters are determined (condition number {:.3g}; the least determined combination "
+          "All parameters are determined (condition number {:.3g}; the least determined "
+          "combination "
           "is of {}).",
           fit.condition, fmt::join(fit.entangled, ", "));
       break;
@@ -118,9 +118,10 @@ void adopt(CalibrationResult& result, const Fit& fit, const std::vector<std::str
       return;
   }
   if (result.chi2_probability < rejection_probability) {
-    reject(result, fmt::format("chi2/dof = {:.3g} for {:g} degrees of freedom (probability {:.1e}): "
-                               "the model does not describe the data within their known scatter",
-                               fit.chi2_reduced(), fit.dof, result.chi2_probability));
+    reject(result,
+           fmt::format("chi2/dof = {:.3g} for {:g} degrees of freedom (probability {:.1e}): "
+                       "the model does not describe the data within their known scatter",
+                       fit.chi2_reduced(), fit.dof, result.chi2_probability));
   }
   for (const BoundHit& hit : fit.bounds_hit) {
     const std::string text =

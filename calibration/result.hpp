@@ -28,7 +28,7 @@ struct Estimate {
   std::string name;
   std::string unit;  // "1" for a pure number
   double value = not_known;
-  double u_a = not_known, u_b = 0;  // standard uncertainties; 0: none
+  double u_a = not_known, u_b = 0;                             // standard uncertainties; 0: none
   double interval_low = not_known, interval_high = not_known;  // 95 %
   std::string meaning;                                         // in words
   double combined() const;

@@ -135,8 +135,8 @@ std::string svg_of(const Plot& plot) {
         at, x0, x1, x0 - 6, at + 4, tick.label);
   }
   svg += fmt::format(
-      "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"none\" stroke=\"black\"/>\n", x0, y1,
-      x1 - x0, y0 - y1);
+      "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"none\" stroke=\"black\"/>\n", x0,
+      y1, x1 - x0, y0 - y1);
   svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", (x0 + x1) / 2,
                      height - 14, html_escaped(plot.x_label));
   svg += fmt::format(
@@ -187,8 +187,8 @@ std::string svg_of(const Plot& plot) {
       svg += fmt::format("<text x=\"{:.1f}\" y=\"20\" fill=\"{}\">{}</text>\n", at,
                          colours[s % colours.size()], name);
       at -= 16;
-      svg += fmt::format("<rect x=\"{:.1f}\" y=\"11\" width=\"10\" height=\"10\" fill=\"{}\"/>\n", at,
-                         colours[s % colours.size()]);
+      svg += fmt::format("<rect x=\"{:.1f}\" y=\"11\" width=\"10\" height=\"10\" fill=\"{}\"/>\n",
+                         at, colours[s % colours.size()]);
       at -= 8;
     }
   }

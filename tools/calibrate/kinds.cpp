@@ -3,7 +3,7 @@
 namespace attojoule::tools {
 
 std::vector<Verb> calibrate_kinds() {
-  return {calibrate_inspect(), calibrate_convert()};
+  return {calibrate_inspect(), calibrate_convert(), calibrate_ptc()};
 }
 
 void FileOptions::define(CLI::App& app) {

@@ -13,6 +13,7 @@ namespace attojoule::tools {
 // A kind is described as a verb is.
 Verb calibrate_inspect();
 Verb calibrate_convert();
+Verb calibrate_ptc();
 
 // All kinds, in the order of the help.
 std::vector<Verb> calibrate_kinds();
