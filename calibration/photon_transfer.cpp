@@ -436,6 +436,7 @@ CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMet
     problem.convention = SigmaConvention::known;
     // The means scatter with the source, by a share of the signal that the data have to tell.
     double share = 0.003, variance_scale = known ? 1 : 0.01;
+    double mean_dof = 0;
     Fit best;
     for (int round = 0; round < 30; ++round) {
       problem.sigma_of_model = [&](double f, std::size_t i) {
@@ -450,6 +451,7 @@ CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMet
         (i < n ? mean_leverage : variance_leverage) += best.leverage[i];
       }
       const auto count = static_cast<double>(n);
+      mean_dof = count - mean_leverage;
       const double factor = std::sqrt(mean_chi2 / (count - mean_leverage));
       share *= factor;
       if (!known) variance_scale *= std::sqrt(variance_chi2 / (count - variance_leverage));
@@ -475,6 +477,10 @@ CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMet
     map(2, 4) = 1;
     set_parameters(result, {k, k * eta, dark.value}, map * inner * map.transpose(), true,
                    result.dof, false);
+    // The scatter of the means was estimated: Student's factor for what hangs on it.
+    for (Estimate& estimate : result.parameters) {
+      if (estimate.name == "R" || estimate.name == "eta") set_interval(estimate, mean_dof);
+    }
     if (known) {
       result.chi2_probability = chi2_probability(result.chi2, result.dof, scatter.dof);
       if (result.chi2_probability < rejection_probability) {
@@ -608,7 +614,8 @@ const char* name_of_method(PtcMethod method) {
 
 }  // namespace
 
-CalibrationResult calibrate_photon_transfer(const PhotonTransferData& data, PtcMethod method) {
+CalibrationResult calibrate_photon_transfer(const PhotonTransferData& data, PtcMethod method,
+                                            bool alternatives) {
   const std::size_t n = data.mean_dn.size();
   for (const auto* column : {&data.mean_dn, &data.variance_dn2, &data.dark_mean_dn,
                              &data.dark_variance_dn2, &data.photons, &data.exposure_s}) {
@@ -627,7 +634,7 @@ CalibrationResult calibrate_photon_transfer(const PhotonTransferData& data, PtcM
   const Exposures e = arrange(data);
   CalibrationResult result = run(data, e, method);
   for (const PtcMethod other : {PtcMethod::emva, PtcMethod::weighted, PtcMethod::nonlinear}) {
-    if (other == PtcMethod::nonlinear && e.photons.empty()) continue;
+    if (!alternatives || (other == PtcMethod::nonlinear && e.photons.empty())) continue;
     result.alternatives.emplace_back(name_of_method(other), other == method
                                                                 ? result.parameters
                                                                 : run(data, e, other).parameters);

@@ -46,6 +46,8 @@ struct PhotonTransferData {
 
 // Parameters K, R, eta, sigma_d (without photons: K, sigma_d). Throws DataError where there are
 // fewer than 4 exposures below saturation, or numbers are missing.
-CalibrationResult calibrate_photon_transfer(const PhotonTransferData& data, PtcMethod method);
+// `alternatives`: the other methods' values too.
+CalibrationResult calibrate_photon_transfer(const PhotonTransferData& data, PtcMethod method,
+                                            bool alternatives = true);
 
 }  // namespace attojoule::calibration

@@ -183,7 +183,13 @@ calibration::InputFile input_of(const data::LabTable& table) {
 
 void note_table(CalibrationResult& result, const data::LabTable& table) {
   result.inputs.push_back(input_of(table));
-  for (const auto& warning : table.warnings) result.warnings.push_back(warning);
+  for (const auto& warning : table.warnings) {
+    // Files of one series say the same.
+    if (std::find(result.warnings.begin(), result.warnings.end(), warning) ==
+        result.warnings.end()) {
+      result.warnings.push_back(warning);
+    }
+  }
   for (const auto& [name, value] : table.settings) result.settings.emplace(name, value);
 }
 

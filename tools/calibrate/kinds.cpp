@@ -3,7 +3,8 @@
 namespace attojoule::tools {
 
 std::vector<Verb> calibrate_kinds() {
-  return {calibrate_inspect(), calibrate_convert(), calibrate_ptc()};
+  return {calibrate_inspect(),         calibrate_convert(), calibrate_ptc(),
+          calibrate_shot_noise_kind(), calibrate_loss(),    calibrate_li()};
 }
 
 void FileOptions::define(CLI::App& app) {
