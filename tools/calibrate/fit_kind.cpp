@@ -57,6 +57,10 @@ std::vector<std::vector<std::string>> rows_of(const std::vector<Estimate>& estim
 
 }  // namespace
 
+std::vector<Verb> calibrate_fit_kinds() {
+  return {calibrate_ptc(), calibrate_shot_noise_kind(), calibrate_loss(), calibrate_li()};
+}
+
 void FitKindOptions::define(CLI::App& app) {
   app.add_option("files", files, "Measurement files")->required();
   reading.define(app);

@@ -13,6 +13,14 @@
 
 namespace attojoule::tools {
 
+// Each in a file of its name.
+Verb calibrate_ptc();
+Verb calibrate_shot_noise_kind();
+Verb calibrate_loss();
+Verb calibrate_li();
+// All of them, in the order of the help.
+std::vector<Verb> calibrate_fit_kinds();
+
 // The options that all fitting kinds have.
 struct FitKindOptions {
   std::vector<std::string> files;

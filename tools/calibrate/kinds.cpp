@@ -3,8 +3,7 @@
 namespace attojoule::tools {
 
 std::vector<Verb> calibrate_kinds() {
-  return {calibrate_inspect(),         calibrate_convert(), calibrate_ptc(),
-          calibrate_shot_noise_kind(), calibrate_loss(),    calibrate_li()};
+  return {calibrate_inspect(), calibrate_convert()};
 }
 
 void FileOptions::define(CLI::App& app) {

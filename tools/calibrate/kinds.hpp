@@ -13,10 +13,6 @@ namespace attojoule::tools {
 // A kind is described as a verb is.
 Verb calibrate_inspect();
 Verb calibrate_convert();
-Verb calibrate_ptc();
-Verb calibrate_shot_noise_kind();
-Verb calibrate_loss();
-Verb calibrate_li();
 
 // All kinds, in the order of the help.
 std::vector<Verb> calibrate_kinds();
