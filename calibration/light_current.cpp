@@ -274,8 +274,9 @@ CalibrationResult calibrate_light_current(const LightCurrentData& data,
     add_type_b(result, {threshold * u, -slope_value * u},
                fmt::format("scale of the current {:g} %", 100 * u));
   }
-  result.device = {{"laser.threshold_current", "A", "threshold_current", 1},
-                   {"laser.slope_efficiency", "W/A", "slope_efficiency", 1}};
+  // The slope first: a threshold without it describes no laser.
+  result.device = {{"laser.slope_efficiency", "W/A", "slope_efficiency", 1},
+                   {"laser.threshold_current", "A", "threshold_current", 1}};
   PlotSeries measured{"measured", {}, {}, {}, PlotSeries::Kind::points};
   PlotSeries line{"fit", {}, {}, {}, PlotSeries::Kind::line};
   PlotSeries out{"left out", {}, {}, {}, PlotSeries::Kind::crosses};

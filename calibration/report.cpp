@@ -84,14 +84,21 @@ std::string shown(double value, double u) {
   return fmt::format("{:.{}g}", value, digits);
 }
 
+std::string short_number(double value) {
+  return std::isfinite(value) ? fmt::format("{:.2g}", value) : "not known";
+}
+
 std::string rows_html(const std::vector<Estimate>& estimates) {
   std::string html;
   for (const Estimate& e : estimates) {
     html += fmt::format(
-        "<tr><td><b>{}</b></td><td>{}</td><td>{:.2g}</td><td>{:.2g}</td><td>{} &hellip; {}</td>"
+        "<tr><td><b>{}</b></td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>"
         "<td>{}</td><td>{}</td></tr>\n",
-        html_escaped(e.name), shown(e.value, e.combined()), e.u_a, e.u_b,
-        shown(e.interval_low, e.combined()), shown(e.interval_high, e.combined()),
+        html_escaped(e.name), shown(e.value, e.combined()), short_number(e.u_a),
+        short_number(e.u_b),
+        std::isfinite(e.interval_low) ? shown(e.interval_low, e.combined()) + " &hellip; " +
+                                            shown(e.interval_high, e.combined())
+                                      : "",
         html_escaped(e.unit), html_escaped(e.meaning));
   }
   return html;
@@ -220,9 +227,13 @@ std::string report_html(const CalibrationResult& result) {
   html += fmt::format("<h2>Parameters</h2>\n<table>\n{}{}</table>\n", table_head,
                       rows_html(result.parameters));
   html += fmt::format(
-      "<p>{} points used, {} left out. chi2 = {:.4g} for {:g} degrees of freedom, chi2/dof = "
-      "{:.4g}. Type A covariance {}. {}</p>\n",
-      result.points_used, result.rejected.size(), result.chi2, result.dof, result.chi2_reduced(),
+      "<p>{} points used, {} left out. chi2/dof {} ({:g} degrees of freedom). Type A covariance "
+      "{}. "
+      "{}</p>\n",
+      result.points_used, result.rejected.size(),
+      std::isfinite(result.chi2_reduced()) ? fmt::format("{:.4g}", result.chi2_reduced())
+                                           : "not known",
+      result.dof,
       result.covariance_scaled ? "scaled by chi2/dof (only ratios of the sigmas are known)"
                                : "not scaled (known sigmas)",
       html_escaped(result.identifiability));

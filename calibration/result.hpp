@@ -6,7 +6,7 @@
 // combined as u^2 = u_a^2 + u_b^2. The 95 % interval is value +- k u with Student's factor k at the
 // effective degrees of freedom dof (u / u_a)^4 (Welch-Satterthwaite) where the covariance is scaled
 // by the data's own scatter, and the normal 1.96 where the standard deviations are known.
-// Tests: tests/calibration/result_test.cpp.
+// Tests: tests/calibration/*_test.cpp of the kinds.
 #pragma once
 
 #include <Eigen/Core>

@@ -1,5 +1,5 @@
 // Plots as SVG text, for reports that have to stand on their own.
-// Test: tests/calibration/report_test.cpp.
+// Test: tests/tools/calibrate_fits_test.cpp.
 #pragma once
 
 #include <string>

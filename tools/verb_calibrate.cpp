@@ -24,8 +24,8 @@ Verb calibrate_verb() {
       std::function<int(const Streams&)> action;
     };
     auto entries = std::make_shared<std::vector<Entry>>();
-    std::vector<Verb> kinds = calibrate_kinds();
-    for (const Verb& kind : calibrate_fit_kinds()) kinds.push_back(kind);
+    std::vector<Verb> kinds = calibrate_fit_kinds();
+    for (const Verb& kind : calibrate_kinds()) kinds.push_back(kind);
     for (const Verb& kind : kinds) {
       CLI::App* sub = app.add_subcommand(kind.name, kind.summary);
       sub->footer(verb_footer(kind));

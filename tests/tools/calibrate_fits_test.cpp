@@ -17,7 +17,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-const std::string examples = std::string(ATTOJOULE_SOURCE_DIR) + "/tests/data/files/";
+const std::string examples = std::string(ATTOJOULE_SOURCE_DIR) + "/data/laboratory/";
 
 class CalibrateFits : public CommandLine {
  protected:

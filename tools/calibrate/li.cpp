@@ -95,7 +95,7 @@ Verb calibrate_li() {
       "thermal roll-over are left out and named (--keep-rollover).\n"
       "Exit codes: 0 ok, 2 usage, 3 bad input, 4 no convergence, 5 not identifiable, 6 model\n"
       "rejected (--strict).";
-  verb.examples = {"attojoule calibrate li tests/data/files/light_current.csv"};
+  verb.examples = {"attojoule calibrate li data/laboratory/light_current.csv"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<Options>();
     options->common.define(app);

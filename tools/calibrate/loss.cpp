@@ -330,7 +330,7 @@ Verb calibrate_loss() {
       "wavelength where the shortest guide transmits most. A guide off the line rejects the "
       "model.\n"
       "Exit codes: 0 ok, 2 usage, 3 bad input, 5 not identifiable, 6 model rejected (--strict).";
-  verb.examples = {"attojoule calibrate loss tests/data/files/cutback.csv --path-length 2cm"};
+  verb.examples = {"attojoule calibrate loss data/laboratory/cutback.csv --path-length 2cm"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<Options>();
     options->common.define(app);

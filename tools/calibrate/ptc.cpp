@@ -104,7 +104,7 @@ Verb calibrate_ptc() {
       "Columns: u_y and s2_y (light), u_ydark and s2_ydark (dark), u_p (photons), texp.\n"
       "Exit codes: 0 ok, 2 usage, 3 bad input, 4 no convergence, 5 not identifiable, 6 model\n"
       "rejected (--strict).";
-  verb.examples = {"attojoule calibrate ptc tests/data/files/photon_transfer.csv --json"};
+  verb.examples = {"attojoule calibrate ptc data/laboratory/photon_transfer.csv --json"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<Options>();
     options->common.define(app);

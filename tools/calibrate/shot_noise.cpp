@@ -432,7 +432,7 @@ Verb calibrate_shot_noise_kind() {
       "Exit codes: 0 ok, 2 usage, 3 bad input, 4 no convergence, 5 not identifiable, 6 model\n"
       "rejected (--strict).";
   verb.examples = {
-      "attojoule calibrate shot-noise tests/data/files/shot_noise.csv --responsivity 0.95A/W"};
+      "attojoule calibrate shot-noise data/laboratory/shot_noise.csv --responsivity 0.95A/W"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<Options>();
     options->common.define(app);
