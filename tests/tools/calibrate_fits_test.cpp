@@ -52,7 +52,8 @@ TEST_F(CalibrateFits, every_kind_finds_what_its_example_was_made_of_and_writes_e
     for (const auto& [name, value] : truth.values) {
       const auto& p = result["parameters"][name];
       const double u = std::hypot(p["u_a"].get<double>(), p["u_b"].get<double>());
-      EXPECT_LT(std::abs(p["value"].get<double>() - value), 3 * u) << truth.kind << " " << name;
+      // The house's five standard errors: few degrees of freedom make three of them no rarity.
+      EXPECT_LT(std::abs(p["value"].get<double>() - value), 5 * u) << truth.kind << " " << name;
       EXPECT_LT(p["interval95"][0], p["value"]);
       EXPECT_GT(p["interval95"][1], p["value"]);
       EXPECT_TRUE(p["unit"].is_string());
