@@ -7,6 +7,7 @@
 #include <cmath>
 #include <utility>
 
+#include "data/device_calibration.hpp"
 #include "data/names.hpp"
 #include "data/paths.hpp"
 #include "photonics/constants.hpp"
@@ -197,6 +198,7 @@ Device read_device(const ConfigNode& root) {
     read(node, "energy_per_conversion", Dimension::energy, device.adc.energy_per_conversion_j);
   });
   section(root, "tile", [&](const ConfigNode& node) { read_tile(node, device.tile); });
+  read_calibration(root);  // for its errors; draw_devices() uses it
   root.finish();
   try {
     photonics::validate(device);
@@ -225,7 +227,7 @@ Device load_device(const std::string& name_or_path) {
   return load_device(name_or_path, {});
 }
 
-Device load_device(const std::string& name_or_path, const std::vector<std::string>& overrides) {
+std::filesystem::path device_path(const std::string& name_or_path) {
   std::filesystem::path file(name_or_path);
   if (!names_a_path(name_or_path)) {
     file = data_directory() / "devices" / (name_or_path + ".yaml");
@@ -240,7 +242,11 @@ Device load_device(const std::string& name_or_path, const std::vector<std::strin
           joined_names(presets)));
     }
   }
-  ConfigNode root = ConfigNode::load(file);
+  return file;
+}
+
+Device load_device(const std::string& name_or_path, const std::vector<std::string>& overrides) {
+  ConfigNode root = ConfigNode::load(device_path(name_or_path));
   for (const std::string& assignment : overrides) root.set(assignment);
   return read_device(root);
 }

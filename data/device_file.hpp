@@ -17,6 +17,9 @@ photonics::Device load_device(const std::string& name_or_path);
 // `overrides`: "receiver.capacitance=1 pF" and the like, applied before validation.
 photonics::Device load_device(const std::string& name_or_path,
                               const std::vector<std::string>& overrides);
+// The file of a preset or path, as load_device() finds it. ConfigError naming the presets if there
+// is no such one.
+std::filesystem::path device_path(const std::string& name_or_path);
 // From text; `place` names it in errors.
 photonics::Device parse_device(const std::string& text, const std::string& place);
 std::vector<std::string> device_presets();

@@ -1,6 +1,7 @@
 // attojoule calibrate: fits of the device model to laboratory measurements, one KIND each.
 #include <memory>
 
+#include "tools/calibrate/fit_kind.hpp"
 #include "tools/calibrate/kinds.hpp"
 #include "tools/verbs.hpp"
 
@@ -23,7 +24,9 @@ Verb calibrate_verb() {
       std::function<int(const Streams&)> action;
     };
     auto entries = std::make_shared<std::vector<Entry>>();
-    for (const Verb& kind : calibrate_kinds()) {
+    std::vector<Verb> kinds = calibrate_fit_kinds();
+    for (const Verb& kind : calibrate_kinds()) kinds.push_back(kind);
+    for (const Verb& kind : kinds) {
       CLI::App* sub = app.add_subcommand(kind.name, kind.summary);
       sub->footer(verb_footer(kind));
       entries->push_back({sub, kind.define(*sub)});

@@ -1,0 +1,662 @@
+#include "calibration/photon_transfer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/math/distributions/chi_squared.hpp>
+#include <boost/math/distributions/fisher_f.hpp>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "photonics/error.hpp"
+
+namespace attojoule::calibration {
+namespace {
+
+constexpr double quantisation_dn2 = 1.0 / 12;
+// EMVA 1288: below this the dark noise is quantisation noise and cannot be told.
+constexpr double least_dark_variance_dn2 = 0.24;
+
+struct Exposures {
+  std::vector<double> x, v;  // mean and variance above dark
+  std::vector<double> total, dark, photons, time;
+  std::vector<std::string> places;
+  std::size_t saturation = 0, sensitivity_last = 0;
+  std::size_t linearity_first = 0, linearity_last = 0;
+};
+
+template <class T>
+std::vector<T> permuted(const std::vector<T>& values, const std::vector<std::size_t>& order) {
+  std::vector<T> result;
+  if (values.empty()) return result;
+  for (const std::size_t i : order) result.push_back(values[i]);
+  return result;
+}
+
+// The standard's saturation point: from the brightest exposure down, the first maximum of the
+// variance that is not a dip between two exposures.
+std::size_t saturation_index(const std::vector<double>& variance) {
+  double largest = 0;
+  std::size_t at = 0;
+  for (std::size_t i = variance.size(); i-- > 0;) {
+    const double before = variance[i > 0 ? i - 1 : 1];
+    if (variance[i] >= largest || before >= largest) {
+      largest = variance[i];
+      at = i;
+    } else {
+      break;
+    }
+  }
+  return at;
+}
+
+Exposures arrange(const PhotonTransferData& data) {
+  const std::size_t n = data.mean_dn.size();
+  if (n < 4) {
+    throw DataError(fmt::format(
+        "ptc: {} exposures (a slope with an uncertainty needs 4). Measure more exposures.", n));
+  }
+  std::vector<std::size_t> order(n);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const std::vector<double>& key = data.photons.empty() ? data.mean_dn : data.photons;
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return key[a] < key[b]; });
+  Exposures e;
+  for (const std::size_t i : order) {
+    e.x.push_back(data.mean_dn[i] - data.dark_mean_dn[i]);
+    e.v.push_back(data.variance_dn2[i] - data.dark_variance_dn2[i]);
+  }
+  e.total = permuted(data.variance_dn2, order);
+  e.dark = permuted(data.dark_variance_dn2, order);
+  e.photons = permuted(data.photons, order);
+  e.time = permuted(data.exposure_s, order);
+  e.places = permuted(data.places, order);
+  e.places.resize(n);
+  e.saturation = saturation_index(e.total);
+  const double full = e.x[e.saturation];
+  for (std::size_t i = 0; i < n; ++i) {
+    if (e.x[i] <= 0.7 * full) e.sensitivity_last = i;
+    if (e.x[i] <= 0.95 * full) e.linearity_last = i;
+  }
+  e.linearity_first = n - 1;
+  for (std::size_t i = n; i-- > 0;) {
+    if (e.x[i] >= 0.05 * full) e.linearity_first = i;
+  }
+  if (e.sensitivity_last + 1 < 4) {
+    throw DataError(fmt::format(
+        "ptc: only {} of {} exposures lie below 70 % of saturation (mean {:.6g} DN above dark; a "
+        "slope with an uncertainty needs 4). Measure shorter exposures.",
+        e.sensitivity_last + 1, n, full));
+  }
+  return e;
+}
+
+struct DarkVariance {
+  double value = 0, u = 0;     // at exposure time 0
+  double scatter = not_known;  // relative, of one variance about the line
+  double dof = 0;
+};
+
+DarkVariance dark_variance(const Exposures& e) {
+  DarkVariance result;
+  const std::set<double> times(e.time.begin(), e.time.end());
+  const std::size_t n = e.dark.size();
+  if (!e.time.empty() && times.size() <= 2) {
+    // What the standard prescribes where the dark was taken at one or two times.
+    result.value = e.dark.front();
+    double squares = 0;
+    for (const double d : e.dark) squares += (d - result.value) * (d - result.value);
+    result.u = n > 1 ? std::sqrt(squares / static_cast<double>(n - 1)) : 0;
+  } else {
+    // Centred, so that nanoseconds and seconds give the same digits.
+    const auto count = static_cast<double>(n);
+    double mean_t = 0, mean_d = 0, tt = 0, td = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      mean_t += (e.time.empty() ? 0 : e.time[i]) / count;
+      mean_d += e.dark[i] / count;
+    }
+    for (std::size_t i = 0; i < n && !e.time.empty(); ++i) {
+      tt += (e.time[i] - mean_t) * (e.time[i] - mean_t);
+      td += (e.time[i] - mean_t) * (e.dark[i] - mean_d);
+    }
+    const double slope = tt > 0 ? td / tt : 0;
+    result.value = mean_d - slope * mean_t;
+    result.dof = count - (tt > 0 ? 2 : 1);
+    double squares = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double off = e.dark[i] - mean_d - (tt > 0 ? slope * (e.time[i] - mean_t) : 0);
+      squares += off * off;
+    }
+    const double s2 = squares / result.dof;
+    result.u = std::sqrt(s2 * (1 / count + (tt > 0 ? mean_t * mean_t / tt : 0)));
+    if (mean_d > 0) result.scatter = std::sqrt(s2) / mean_d;
+  }
+  return result;
+}
+
+// Slope through 0 of y over x with weights w, and its influence on every point: slope = sum g_i
+// y_i.
+struct Slope {
+  double value = 0;
+  std::vector<double> influence, leverage, residual;
+};
+
+Slope slope_through_zero(const std::vector<double>& x, const std::vector<double>& y,
+                         const std::vector<double>& w) {
+  Slope s;
+  double xx = 0, xy = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    xx += w[i] * x[i] * x[i];
+    xy += w[i] * x[i] * y[i];
+  }
+  s.value = xy / xx;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    s.influence.push_back(w[i] * x[i] / xx);
+    s.leverage.push_back(w[i] * x[i] * x[i] / xx);
+    s.residual.push_back(y[i] - s.value * x[i]);
+  }
+  return s;
+}
+
+// HC3 (MacKinnon and White 1985): covariance of two slopes from the residuals themselves.
+double robust_covariance(const Slope& a, const Slope& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.residual.size(); ++i) {
+    sum += a.influence[i] * a.residual[i] / (1 - a.leverage[i]) * b.influence[i] * b.residual[i] /
+           (1 - b.leverage[i]);
+  }
+  return sum;
+}
+
+std::vector<double> head(const std::vector<double>& values, std::size_t count) {
+  return {values.begin(), values.begin() + static_cast<std::ptrdiff_t>(count)};
+}
+
+void linearity(const Exposures& e, CalibrationResult& result) {
+  if (e.photons.empty() || e.linearity_last < e.linearity_first + 2) return;
+  double w = 0, wx = 0, wxx = 0, wy = 0, wxy = 0;
+  for (std::size_t i = e.linearity_first; i <= e.linearity_last; ++i) {
+    const double weight = 1 / (e.x[i] * e.x[i]);
+    w += weight;
+    wx += weight * e.photons[i];
+    wxx += weight * e.photons[i] * e.photons[i];
+    wy += weight * e.x[i];
+    wxy += weight * e.photons[i] * e.x[i];
+  }
+  const double det = w * wxx - wx * wx;
+  const double slope = (w * wxy - wx * wy) / det, offset = (wxx * wy - wx * wxy) / det;
+  double least = 0, most = 0;
+  for (std::size_t i = e.linearity_first; i <= e.linearity_last; ++i) {
+    const double line = offset + slope * e.photons[i];
+    const double error = 100 * (e.x[i] - line) / line;
+    least = i == e.linearity_first ? error : std::min(least, error);
+    most = i == e.linearity_first ? error : std::max(most, error);
+  }
+  result.figures.push_back({.name = "LE_min",
+                            .unit = "%",
+                            .value = least,
+                            .meaning = "linearity error, 5 to 95 % of saturation, smallest"});
+  result.figures.push_back(
+      {.name = "LE_max", .unit = "%", .value = most, .meaning = "linearity error, largest"});
+}
+
+// K, R, s2 (dark variance) with covariance -> the four named parameters.
+void set_parameters(CalibrationResult& result, const std::vector<double>& base,
+                    const Eigen::MatrixXd& covariance, bool photons, double dof, bool scaled) {
+  CalibrationResult inner;
+  const std::vector<std::string> names =
+      photons ? std::vector<std::string>{"K", "R", "s2"} : std::vector<std::string>{"K", "s2"};
+  for (std::size_t i = 0; i < base.size(); ++i) {
+    Estimate estimate;
+    estimate.name = names[i];
+    estimate.value = base[i];
+    estimate.u_a =
+        std::sqrt(covariance(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(i)));
+    inner.parameters.push_back(estimate);
+  }
+  const auto sigma_d = [](double k, double s2) {
+    return std::sqrt(std::max(s2 - quantisation_dn2, 0.0)) / k;
+  };
+  const double k = base[0], s2 = base.back();
+  const double d = sigma_d(k, s2);
+  const double d_s2 = d > 0 ? 0.5 / (d * k * k) : 0;
+  Eigen::MatrixXd map;
+  std::vector<Estimate> estimates;
+  const auto add = [&](const char* name, const char* unit, double value, const char* meaning) {
+    Estimate estimate;
+    estimate.name = name;
+    estimate.unit = unit;
+    estimate.value = value;
+    estimate.meaning = meaning;
+    estimates.push_back(estimate);
+  };
+  add("K", "DN/e-", k, "overall system gain");
+  if (photons) {
+    const double r = base[1];
+    add("R", "DN/photon", r, "responsivity");
+    add("eta", "1", r / k, "quantum efficiency");
+    map = Eigen::MatrixXd::Zero(4, 3);
+    map(0, 0) = 1;
+    map(1, 1) = 1;
+    map(2, 0) = -r / (k * k);
+    map(2, 1) = 1 / k;
+    map(3, 0) = -d / k;
+    map(3, 2) = d_s2;
+  } else {
+    map = Eigen::MatrixXd::Zero(2, 2);
+    map(0, 0) = 1;
+    map(1, 0) = -d / k;
+    map(1, 1) = d_s2;
+  }
+  add("sigma_d", "e-", d, "temporal dark noise");
+  result.covariance_a = map * covariance * map.transpose();
+  result.covariance_b =
+      Eigen::MatrixXd::Zero(result.covariance_a.rows(), result.covariance_a.cols());
+  result.covariance_scaled = scaled;
+  for (std::size_t i = 0; i < estimates.size(); ++i) {
+    const auto at = static_cast<Eigen::Index>(i);
+    estimates[i].u_a = std::sqrt(result.covariance_a(at, at));
+    set_interval(estimates[i], scaled ? dof : std::numeric_limits<double>::infinity());
+  }
+  result.parameters = estimates;
+}
+
+// The variances' line against their own scatter. Probability of a larger chi2: an F law where the
+// scatter itself was estimated.
+double chi2_probability(double chi2, double dof, double scatter_dof) {
+  if (!(dof > 0) || !(chi2 > 0)) return not_known;
+  if (scatter_dof > 0) {
+    return boost::math::cdf(
+        boost::math::complement(boost::math::fisher_f(dof, scatter_dof), chi2 / dof));
+  }
+  const boost::math::chi_squared law(dof);
+  return boost::math::cdf(boost::math::complement(law, chi2));
+}
+
+struct Scatter {
+  double relative = not_known;  // sqrt(2 / nu) of a variance
+  double dof = 0;               // 0: known exactly
+};
+
+Scatter variance_scatter(const PhotonTransferData& data, const DarkVariance& dark) {
+  if (data.pixels) return {std::sqrt(2 / *data.pixels), 0};
+  if (dark.dof >= 6 && dark.scatter > 0) return {dark.scatter, dark.dof};
+  return {};
+}
+
+Plot variance_plot(const Exposures& e, double k, const std::function<double(std::size_t)>& curve) {
+  Plot plot{
+      "Photon transfer", "mean above dark [DN]", "variance above dark [DN^2]", false, false, {}};
+  PlotSeries used{"used", {}, {}, {}, PlotSeries::Kind::points};
+  PlotSeries left_out{"left out", {}, {}, {}, PlotSeries::Kind::crosses};
+  PlotSeries line{"fit", {}, {}, {}, PlotSeries::Kind::line};
+  for (std::size_t i = 0; i < e.x.size(); ++i) {
+    PlotSeries& to = i <= e.sensitivity_last ? used : left_out;
+    to.x.push_back(e.x[i]);
+    to.y.push_back(e.v[i]);
+    if (i > e.saturation) continue;
+    line.x.push_back(e.x[i]);
+    line.y.push_back(curve ? curve(i) : k * e.x[i]);
+  }
+  plot.series = {used, line, left_out};
+  return plot;
+}
+
+CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMethod method) {
+  CalibrationResult result;
+  result.kind = "ptc";
+  const bool photons = !e.photons.empty();
+  const std::size_t n = e.sensitivity_last + 1;
+  const std::vector<double> x = head(e.x, n), v = head(e.v, n);
+  DarkVariance dark = dark_variance(e);
+  if (dark.value < least_dark_variance_dn2) {
+    result.warnings.push_back(fmt::format(
+        "the dark variance {:.4g} DN^2 is below the standard's limit of {} DN^2: the dark noise is "
+        "hidden by quantisation, sigma_d is an upper limit",
+        dark.value, least_dark_variance_dn2));
+    dark.value = least_dark_variance_dn2;
+  }
+  const Scatter scatter = variance_scatter(data, dark);
+  const bool known = std::isfinite(scatter.relative);
+  for (std::size_t i = n; i < e.x.size(); ++i) {
+    result.rejected.push_back(
+        {e.places[i], i > e.saturation ? "beyond saturation" : "above 70 % of saturation"});
+  }
+  result.points_used = n;
+  result.dof = static_cast<double>(n) - 1;
+  const auto sigma_of = [&](std::size_t i, double variance_model) {
+    const double light = variance_model + e.dark[i];
+    return (known ? scatter.relative : 1.0) * std::hypot(light, e.dark[i]);
+  };
+  std::function<double(std::size_t)> curve;
+  double k = 0;
+
+  if (method == PtcMethod::emva || method == PtcMethod::weighted) {
+    result.model = "sigma_y^2 - sigma_dark^2 = K (mu_y - mu_dark); mu_y - mu_dark = R mu_p";
+    Slope gain, response;
+    if (method == PtcMethod::emva) {
+      result.method = "emva: unweighted slopes through 0, up to 70 % of saturation";
+      const std::vector<double> ones(n, 1.0);
+      gain = slope_through_zero(x, v, ones);
+      if (photons) response = slope_through_zero(head(e.photons, n), x, ones);
+    } else {
+      result.method = known ? "weighted: sigma = V sqrt(2/nu), reweighted"
+                            : "weighted: sigma proportional to V, scale from the scatter";
+      FitProblem problem;
+      problem.parameters = {{.name = "K", .start = v.back() / x.back()}};
+      problem.model =
+          Model(n, [x]<class T>(const T* p, std::size_t i) -> T { return p[0] * T(x[i]); });
+      problem.y = v;
+      problem.sigma_of_model = [&](double f, std::size_t i) { return sigma_of(i, f); };
+      const Fit best = fit(problem);
+      std::vector<double> weights;
+      for (const double sigma : best.sigma) weights.push_back(1 / (sigma * sigma));
+      gain = slope_through_zero(x, v, weights);
+      std::vector<double> relative;
+      for (const double mean : x) relative.push_back(1 / (mean * mean));
+      if (photons) response = slope_through_zero(head(e.photons, n), x, relative);
+    }
+    k = gain.value;
+    Eigen::MatrixXd covariance = Eigen::MatrixXd::Zero(photons ? 3 : 2, photons ? 3 : 2);
+    covariance(0, 0) = robust_covariance(gain, gain);
+    std::vector<double> base{k};
+    if (photons) {
+      base.push_back(response.value);
+      covariance(1, 1) = robust_covariance(response, response);
+      covariance(0, 1) = covariance(1, 0) = robust_covariance(gain, response);
+    }
+    base.push_back(dark.value);
+    covariance(photons ? 2 : 1, photons ? 2 : 1) = dark.u * dark.u;
+    double chi2 = 0, weights = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double sigma = sigma_of(i, k * x[i]);
+      chi2 += std::pow(gain.residual[i] / sigma, 2);
+      weights += std::pow(x[i] / sigma, 2);
+    }
+    if (method == PtcMethod::weighted) {
+      covariance(0, 0) = known ? 1 / weights : chi2 / result.dof / weights;
+    }
+    result.chi2 = chi2;
+    if (known) {
+      result.chi2_probability = chi2_probability(chi2, result.dof, scatter.dof);
+    } else {
+      result.chi2 = not_known;
+    }
+    set_parameters(result, base, covariance, photons, result.dof,
+                   method == PtcMethod::emva || !known);
+    for (std::size_t i = 0; i < n; ++i) {
+      const double sigma = known ? sigma_of(i, k * x[i]) : not_known;
+      result.residuals.push_back({e.places[i], x[i], v[i], k * x[i], sigma,
+                                  gain.residual[i] / sigma / std::sqrt(1 - gain.leverage[i]),
+                                  gain.leverage[i], true});
+    }
+    if (known && result.chi2_probability < rejection_probability) {
+      const std::string text = fmt::format(
+          "a line does not describe the variances within their scatter (chi2/dof = {:.3g}, "
+          "probability {:.1e}): the response is not linear, and K of a line is biased; see method "
+          "nonlinear",
+          result.chi2_reduced(), result.chi2_probability);
+      if (method == PtcMethod::emva) {
+        result.warnings.push_back(text);
+      } else {
+        reject(result, text);
+      }
+    }
+  } else {
+    if (!photons) {
+      throw DataError(
+          "ptc: no column of photons per pixel (the nonlinear method fits the mean over photons). "
+          "Add "
+          "one, \"u_p [photon]\", or use --method weighted.");
+    }
+    result.method = "nonlinear: mean and variance together";
+    result.model =
+        "mu_y - mu_dark = mu_0 + K e (1 + beta e); sigma_y^2 = sigma_dark^2 + K^2 (1 + 2 beta e)^2 "
+        "e; "
+        "e = eta mu_p";
+    const double k0 = v.back() / x.back(), r0 = x.back() / e.photons[n - 1];
+    FitProblem problem;
+    // beta in units of the electrons at the end of the range, so that all are of order one.
+    const double unit = r0 / k0 * e.photons[n - 1];
+    problem.parameters = {{.name = "K", .start = k0},
+                          {.name = "eta", .start = r0 / k0},
+                          {.name = "beta", .start = 0},
+                          {.name = "mu_0", .start = 0}};
+    const std::vector<double> p = head(e.photons, n), d = head(e.dark, n);
+    problem.model = Model(2 * n, [p, d, n, unit]<class T>(const T* q, std::size_t i) -> T {
+      const T electrons = q[1] * T(p[i % n]);
+      const T bend = q[2] * electrons / T(unit);
+      if (i < n) return q[3] + q[0] * electrons * (T(1) + bend);
+      const T slope = q[0] * (T(1) + T(2) * bend);
+      return slope * slope * electrons;
+    });
+    problem.y = x;
+    problem.y.insert(problem.y.end(), v.begin(), v.end());
+    problem.convention = SigmaConvention::known;
+    // The means scatter with the source, by a share of the signal that the data have to tell.
+    double share = 0.003, variance_scale = known ? 1 : 0.01;
+    double mean_dof = 0;
+    Fit best;
+    for (int round = 0; round < 30; ++round) {
+      problem.sigma_of_model = [&](double f, std::size_t i) {
+        if (i < n) return share * std::hypot(f, std::sqrt(2 * quantisation_dn2));
+        return variance_scale * sigma_of(i - n, f);
+      };
+      best = fit(problem);
+      double mean_chi2 = 0, variance_chi2 = 0, mean_leverage = 0, variance_leverage = 0;
+      for (std::size_t i = 0; i < 2 * n; ++i) {
+        const double z2 = std::pow(best.residuals[i] / best.sigma[i], 2);
+        (i < n ? mean_chi2 : variance_chi2) += z2;
+        (i < n ? mean_leverage : variance_leverage) += best.leverage[i];
+      }
+      const auto count = static_cast<double>(n);
+      mean_dof = count - mean_leverage;
+      const double factor = std::sqrt(mean_chi2 / (count - mean_leverage));
+      share *= factor;
+      if (!known) variance_scale *= std::sqrt(variance_chi2 / (count - variance_leverage));
+      result.chi2 = variance_chi2;
+      result.dof = count - variance_leverage;
+      if (std::abs(factor - 1) < 1e-6 && round > 2) break;
+    }
+    if (best.status != FitStatus::converged) {
+      result.verdict = best.status == FitStatus::no_convergence ? Verdict::no_convergence
+                                                                : Verdict::not_identifiable;
+      result.reasons.push_back(best.message);
+    }
+    k = best.value("K");
+    const double eta = best.value("eta");
+    // R at the origin: dmu/dmu_p = K eta.
+    Eigen::MatrixXd map = Eigen::MatrixXd::Zero(3, 5);
+    Eigen::MatrixXd inner = Eigen::MatrixXd::Zero(5, 5);
+    inner.topLeftCorner(4, 4) = best.covariance;
+    inner(4, 4) = dark.u * dark.u;
+    map(0, 0) = 1;
+    map(1, 0) = eta;
+    map(1, 1) = k;
+    map(2, 4) = 1;
+    set_parameters(result, {k, k * eta, dark.value}, map * inner * map.transpose(), true,
+                   result.dof, false);
+    // The scatter of the means was estimated: Student's factor for what hangs on it.
+    for (Estimate& estimate : result.parameters) {
+      if (estimate.name == "R" || estimate.name == "eta") set_interval(estimate, mean_dof);
+    }
+    if (known) {
+      result.chi2_probability = chi2_probability(result.chi2, result.dof, scatter.dof);
+      if (result.chi2_probability < rejection_probability) {
+        reject(result,
+               fmt::format("chi2/dof = {:.3g} of the variances (probability {:.1e}): even a "
+                           "curved response does not describe them",
+                           result.chi2_reduced(), result.chi2_probability));
+      }
+    } else {
+      result.chi2 = not_known;
+    }
+    result.condition = best.condition;
+    const double bend = best.value("beta");
+    Estimate curvature;
+    curvature.name = "nonlinearity";
+    curvature.unit = "%";
+    curvature.value = 100 * bend * eta * p.back() / unit;
+    curvature.u_a = 100 * best.standard_error("beta") * eta * p.back() / unit;
+    set_interval(curvature, std::numeric_limits<double>::infinity());
+    curvature.meaning = "deviation of the response at the end of the range, of the signal";
+    result.figures.push_back(curvature);
+    for (std::size_t i = n; i < 2 * n; ++i) {
+      result.residuals.push_back({e.places[i - n], x[i - n], v[i - n], best.model_values[i],
+                                  best.sigma[i], best.standardised[i], best.leverage[i], true});
+    }
+    curve = [best, e, unit](std::size_t i) {
+      const double electrons = best.values[1] * e.photons[i];
+      const double slope = best.values[0] * (1 + 2 * best.values[2] * electrons / unit);
+      return slope * slope * electrons;
+    };
+  }
+  result.identifiability =
+      "K follows from the variances alone, R from the means, eta from both; sigma_d from the dark "
+      "variances and K.";
+  if (!photons) {
+    result.warnings.push_back(
+        "no column of photons per pixel: R and eta are not determined. Add \"u_p [photon]\"");
+  }
+  if (!data.pixels) {
+    result.warnings.push_back(
+        known
+            ? fmt::format("the number of pixels is not given: the scatter of a variance ({:.2g} %) "
+                          "is that of the dark variances; --pixels N tells it exactly",
+                          100 * scatter.relative)
+            : "neither the number of pixels nor enough dark variances are given: the variances' "
+              "own scatter is not known, and a wrong model cannot be told; pass --pixels N");
+  }
+  if (!(k > 0)) {
+    reject(result,
+           fmt::format("K = {:.4g} DN/e- is not positive: the variance falls with the mean. "
+                       "Are light and dark swapped, or is the sensor saturated?",
+                       k));
+  }
+  if (photons) {
+    const Estimate& eta = result.parameter("eta");
+    if (eta.value > 1) {
+      const double off = (eta.value - 1) / eta.combined();
+      result.bounds_hit.push_back(
+          {"eta", eta.value, 1, true, off, "no more electrons than photons"});
+      const std::string text = fmt::format(
+          "eta = {:.4g} is above 1 by {:.1f} standard uncertainties (no more electrons than "
+          "photons): "
+          "are the photons per pixel those of the whole exposure?",
+          eta.value, off);
+      if (off > 3) {
+        reject(result, text);
+      } else {
+        result.warnings.push_back(text);
+      }
+    }
+    linearity(e, result);
+    const double eta_value = eta.value;
+    const double sigma_y_dark = std::sqrt(dark.value);
+    const auto figure = [&](const char* name, const char* unit, double value, const char* meaning) {
+      Estimate estimate;
+      estimate.name = name;
+      estimate.unit = unit;
+      estimate.value = value;
+      estimate.u_a = not_known;
+      estimate.meaning = meaning;
+      result.figures.push_back(estimate);
+    };
+    figure("u_p_min", "photon", (sigma_y_dark / k + 0.5) / eta_value,
+           "absolute sensitivity threshold");
+    figure("u_p_sat", "photon", e.photons[e.saturation], "saturation capacity");
+    figure("u_e_sat", "e-", e.photons[e.saturation] * eta_value, "saturation capacity");
+    figure("SNR_max", "1", std::sqrt(e.photons[e.saturation] * eta_value),
+           "largest signal-to-noise ratio");
+    figure("DR", "1", e.photons[e.saturation] * eta_value / (sigma_y_dark / k + 0.5),
+           "dynamic range");
+    if (data.photon_scale_uncertainty > 0) {
+      const double u = data.photon_scale_uncertainty;
+      add_type_b(result, {0, -u * result.parameter("R").value, -u * eta_value, 0},
+                 fmt::format("radiometer scale {:g} %", 100 * u));
+    }
+  }
+  Estimate dark_figure;
+  dark_figure.name = "sigma_y_dark";
+  dark_figure.unit = "DN";
+  dark_figure.value = std::sqrt(dark.value);
+  dark_figure.u_a = dark.u / (2 * dark_figure.value);
+  set_interval(dark_figure, dark.dof);
+  dark_figure.meaning = "temporal dark noise at exposure time 0";
+  result.figures.push_back(dark_figure);
+  result.plots.push_back(variance_plot(e, k, curve));
+  Plot residuals{"Residuals", "mean above dark [DN]", "standardised residual", false, false, {}};
+  PlotSeries points{"residual", {}, {}, {}, PlotSeries::Kind::points};
+  for (const ResidualRow& row : result.residuals) {
+    points.x.push_back(row.x);
+    points.y.push_back(std::isfinite(row.standardised) ? row.standardised : row.y - row.model);
+  }
+  residuals.series = {points};
+  if (!known) residuals.y_label = "residual [DN^2]";
+  result.plots.push_back(residuals);
+  result.device.push_back({"receiver.sample_noise_electrons", "1", "sigma_d", 1});
+  if (photons) result.device.push_back({"detector.quantum_efficiency", "1", "eta", 1});
+  return result;
+}
+
+const char* name_of_method(PtcMethod method) {
+  switch (method) {
+    case PtcMethod::emva:
+      return "emva";
+    case PtcMethod::weighted:
+      return "weighted";
+    case PtcMethod::nonlinear:
+      return "nonlinear";
+  }
+  return "emva";
+}
+
+}  // namespace
+
+CalibrationResult calibrate_photon_transfer(const PhotonTransferData& data, PtcMethod method,
+                                            bool alternatives) {
+  const std::size_t n = data.mean_dn.size();
+  for (const auto* column : {&data.mean_dn, &data.variance_dn2, &data.dark_mean_dn,
+                             &data.dark_variance_dn2, &data.photons, &data.exposure_s}) {
+    if (column->size() != n && !column->empty()) {
+      throw DataError(
+          "ptc: columns of different lengths (a row is one exposure). Correct the file.");
+    }
+    for (std::size_t i = 0; i < column->size(); ++i) {
+      if (!std::isfinite((*column)[i])) {
+        throw DataError(fmt::format(
+            "{}: a value is missing or not finite (a row is one exposure). Remove the row.",
+            i < data.places.size() ? data.places[i] : fmt::format("ptc: exposure {}", i + 1)));
+      }
+    }
+  }
+  const Exposures e = arrange(data);
+  CalibrationResult result = run(data, e, method);
+  for (const PtcMethod other : {PtcMethod::emva, PtcMethod::weighted, PtcMethod::nonlinear}) {
+    if (!alternatives || (other == PtcMethod::nonlinear && e.photons.empty())) continue;
+    result.alternatives.emplace_back(name_of_method(other), other == method
+                                                                ? result.parameters
+                                                                : run(data, e, other).parameters);
+  }
+  // Data for the check: the slopes in two lines of numpy.
+  const std::size_t used = e.sensitivity_last + 1;
+  result.python =
+      "import numpy as np\nfrom scipy.optimize import curve_fit\n"
+      "x = np.array([" +
+      fmt::format("{:.17g}", fmt::join(head(e.x, used), ", ")) + "])\nv = np.array([" +
+      fmt::format("{:.17g}", fmt::join(head(e.v, used), ", ")) + "])\n";
+  if (!e.photons.empty()) {
+    result.python +=
+        "p = np.array([" + fmt::format("{:.17g}", fmt::join(head(e.photons, used), ", ")) + "])\n";
+  }
+  result.python +=
+      "line = lambda x, k: k * x\nprint('K (method emva)', curve_fit(line, x, v, p0=[v[-1] / "
+      "x[-1]])[0])\n";
+  if (!e.photons.empty()) {
+    result.python += "print('R (method emva)', curve_fit(line, p, x, p0=[x[-1] / p[-1]])[0])\n";
+  }
+  return result;
+}
+
+}  // namespace attojoule::calibration

@@ -1,0 +1,424 @@
+#include "calibration/report.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "calibration/svg_plot.hpp"
+#include "data/config.hpp"
+#include "data/device_file.hpp"
+#include "data/result_file.hpp"
+#include "data/version.hpp"
+#include "photonics/error.hpp"
+
+namespace attojoule::calibration {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json number(double value) {
+  return std::isfinite(value) ? Json(value) : Json(nullptr);
+}
+
+Json estimate_json(const Estimate& e) {
+  Json object;
+  object["value"] = number(e.value);
+  object["unit"] = e.unit;
+  object["u_a"] = number(e.u_a);
+  object["u_b"] = number(e.u_b);
+  object["interval95"] = {number(e.interval_low), number(e.interval_high)};
+  if (!e.meaning.empty()) object["meaning"] = e.meaning;
+  return object;
+}
+
+Json estimates_json(const std::vector<Estimate>& estimates) {
+  Json object = Json::object();
+  for (const Estimate& e : estimates) object[e.name] = estimate_json(e);
+  return object;
+}
+
+Json matrix_json(const Eigen::MatrixXd& m) {
+  Json rows = Json::array();
+  for (Eigen::Index i = 0; i < m.rows(); ++i) {
+    Json row = Json::array();
+    for (Eigen::Index k = 0; k < m.cols(); ++k) row.push_back(number(m(i, k)));
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+void write_text(const std::filesystem::path& target, const std::string& text) {
+  std::filesystem::path temporary = target;
+  temporary += fmt::format(".{}.part", getpid());
+  const auto fail = [&](const char* what) {
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);
+    throw RunError(
+        fmt::format("{}: {} (disk full, or no permission). Free space, or choose another --out.",
+                    target.string(), what));
+  };
+  {
+    std::ofstream out(temporary, std::ios::binary);
+    out << text;
+    out.close();
+    if (!out) fail("cannot be written");
+  }
+  std::error_code error;
+  std::filesystem::rename(temporary, target, error);
+  if (error) fail("cannot be put in place");
+}
+
+// value and uncertainty to the digits that mean something: "0.28006(12)" is too terse for a page.
+std::string shown(double value, double u) {
+  if (!std::isfinite(value)) return "not determined";
+  if (!(u > 0) || !std::isfinite(u)) return fmt::format("{:.6g}", value);
+  const int digits =
+      std::clamp(static_cast<int>(std::floor(std::log10(std::max(std::abs(value), u))) -
+                                  std::floor(std::log10(u))) +
+                     2,
+                 2, 15);
+  return fmt::format("{:.{}g}", value, digits);
+}
+
+std::string short_number(double value) {
+  return std::isfinite(value) ? fmt::format("{:.2g}", value) : "not known";
+}
+
+std::string rows_html(const std::vector<Estimate>& estimates) {
+  std::string html;
+  for (const Estimate& e : estimates) {
+    html += fmt::format(
+        "<tr><td><b>{}</b></td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>"
+        "<td>{}</td><td>{}</td></tr>\n",
+        html_escaped(e.name), shown(e.value, e.combined()), short_number(e.u_a),
+        short_number(e.u_b),
+        std::isfinite(e.interval_low) ? shown(e.interval_low, e.combined()) + " &hellip; " +
+                                            shown(e.interval_high, e.combined())
+                                      : "",
+        html_escaped(e.unit), html_escaped(e.meaning));
+  }
+  return html;
+}
+
+constexpr const char* table_head =
+    "<tr><th>name</th><th>value</th><th>u type A</th><th>u type B</th><th>95 % interval</th>"
+    "<th>unit</th><th>what</th></tr>\n";
+
+std::string list_html(const std::string& title, const std::vector<std::string>& items) {
+  if (items.empty()) return "";
+  std::string html = fmt::format("<h2>{}</h2>\n<ul>\n", title);
+  for (const auto& item : items) html += "<li>" + html_escaped(item) + "</li>\n";
+  return html + "</ul>\n";
+}
+
+std::string csv_cell(const std::string& text) {
+  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"') quoted += '"';
+    quoted += c;
+  }
+  return quoted + "\"";
+}
+
+std::string yaml_quoted(const std::string& text) {
+  return Json(text).dump(-1, ' ', true);  // JSON strings are YAML strings
+}
+
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+bool has_device_values(const CalibrationResult& result) {
+  return !result.device.empty() && result.verdict == Verdict::accepted;
+}
+
+}  // namespace
+
+std::string result_json(const CalibrationResult& result) {
+  Json object;
+  object["format"] = "attojoule-calibration";
+  object["format_version"] = 1;
+  object["program_version"] = data::program_version();
+  object["git_sha"] = data::git_sha();
+  object["kind"] = result.kind;
+  object["method"] = result.method;
+  object["model"] = result.model;
+  object["verdict"] = name_of(result.verdict);
+  object["reasons"] = result.reasons;
+  object["warnings"] = result.warnings;
+  object["parameters"] = estimates_json(result.parameters);
+  Json names = Json::array();
+  for (const Estimate& e : result.parameters) names.push_back(e.name);
+  object["covariance"] = {{"parameters", names},
+                          {"matrix", matrix_json(result.covariance())},
+                          {"type_a", matrix_json(result.covariance_a)},
+                          {"type_b", matrix_json(result.covariance_b)},
+                          {"type_a_scaled_by_chi2_reduced", result.covariance_scaled}};
+  object["chi2"] = number(result.chi2);
+  object["degrees_of_freedom"] = number(result.dof);
+  object["chi2_reduced"] = number(result.chi2_reduced());
+  object["chi2_probability"] = number(result.chi2_probability);
+  object["points"] = {{"used", result.points_used}, {"rejected", result.rejected.size()}};
+  object["rejected_points"] = Json::array();
+  for (const RejectedPoint& point : result.rejected) {
+    object["rejected_points"].push_back({{"place", point.place}, {"reason", point.reason}});
+  }
+  object["bounds_hit"] = Json::array();
+  for (const BoundHit& hit : result.bounds_hit) {
+    object["bounds_hit"].push_back({{"parameter", hit.parameter},
+                                    {"value", number(hit.value)},
+                                    {"bound", number(hit.bound)},
+                                    {"standard_errors", number(hit.standard_errors)},
+                                    {"reason", hit.reason}});
+  }
+  object["identifiability"] = {{"condition_number", number(result.condition)},
+                               {"statement", result.identifiability}};
+  if (result.hold_out) {
+    object["hold_out"] = {{"points", result.hold_out->points},
+                          {"rms", number(result.hold_out->rms)},
+                          {"chi2_per_point", number(result.hold_out->chi2_per_point)},
+                          {"coverage95", number(result.hold_out->coverage95)}};
+  }
+  object["figures"] = estimates_json(result.figures);
+  object["methods"] = Json::object();
+  for (const auto& [method, estimates] : result.alternatives) {
+    object["methods"][method] = estimates_json(estimates);
+  }
+  object["inputs"] = Json::array();
+  for (const InputFile& input : result.inputs) {
+    object["inputs"].push_back(
+        {{"file", input.path}, {"format", input.format}, {"sha256", input.sha256}});
+  }
+  object["settings"] = result.settings;
+  return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string residuals_csv(const CalibrationResult& result) {
+  std::string text = "place,x,y,model,sigma,residual,standardised,leverage,used\n";
+  const auto cell = [](double v) { return std::isfinite(v) ? fmt::format("{:.17g}", v) : ""; };
+  for (const ResidualRow& row : result.residuals) {
+    text += fmt::format("{},{},{},{},{},{},{},{},{}\n", csv_cell(row.place), cell(row.x),
+                        cell(row.y), cell(row.model), cell(row.sigma), cell(row.y - row.model),
+                        cell(row.standardised), cell(row.leverage), row.used ? 1 : 0);
+  }
+  return text;
+}
+
+std::string report_html(const CalibrationResult& result) {
+  std::string html = fmt::format(
+      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{0}</title>\n"
+      "<style>body{{font-family:sans-serif;max-width:68em;margin:2em auto;padding:0 1em;"
+      "line-height:1.4}}table{{border-collapse:collapse}}td,th{{border:1px solid #bbb;"
+      "padding:.3em .6em;text-align:left}}pre{{background:#f4f4f4;padding:1em;overflow-x:auto}}"
+      ".accepted{{color:#006b3c}}.rejected,.not-identifiable,.no-convergence{{color:#b00020}}"
+      "</style></head><body>\n<h1>{0}</h1>\n",
+      html_escaped("attojoule calibrate " + result.kind));
+  html += fmt::format("<p>Verdict: <b class=\"{0}\">{0}</b></p>\n", name_of(result.verdict));
+  html += list_html("Reasons", result.reasons);
+  html += list_html("Warnings", result.warnings);
+  html += fmt::format("<h2>Model</h2>\n<p><code>{}</code></p>\n<p>Method: {}</p>\n",
+                      html_escaped(result.model), html_escaped(result.method));
+  html += fmt::format("<h2>Parameters</h2>\n<table>\n{}{}</table>\n", table_head,
+                      rows_html(result.parameters));
+  html += fmt::format(
+      "<p>{} points used, {} left out. chi2/dof {} ({:g} degrees of freedom). Type A covariance "
+      "{}. "
+      "{}</p>\n",
+      result.points_used, result.rejected.size(),
+      std::isfinite(result.chi2_reduced()) ? fmt::format("{:.4g}", result.chi2_reduced())
+                                           : "not known",
+      result.dof,
+      result.covariance_scaled ? "scaled by chi2/dof (only ratios of the sigmas are known)"
+                               : "not scaled (known sigmas)",
+      html_escaped(result.identifiability));
+  if (!result.figures.empty()) {
+    html += fmt::format("<h2>Figures</h2>\n<table>\n{}{}</table>\n", table_head,
+                        rows_html(result.figures));
+  }
+  for (const auto& [method, estimates] : result.alternatives) {
+    html += fmt::format("<h2>Method {}</h2>\n<table>\n{}{}</table>\n", html_escaped(method),
+                        table_head, rows_html(estimates));
+  }
+  if (result.hold_out) {
+    html += fmt::format(
+        "<h2>Held-out blocks</h2>\n<p>{} points, each predicted from the other blocks: rms {:.4g}, "
+        "chi2 per point {:.3g}, {:.1f} % inside their 95 % bands.</p>\n",
+        result.hold_out->points, result.hold_out->rms, result.hold_out->chi2_per_point,
+        100 * result.hold_out->coverage95);
+  }
+  if (!result.plots.empty()) html += "<h2>Plots</h2>\n";
+  for (const Plot& plot : result.plots) html += svg_of(plot);
+  if (!result.rejected.empty()) {
+    html += "<h2>Points left out</h2>\n<table>\n<tr><th>place</th><th>why</th></tr>\n";
+    for (const RejectedPoint& point : result.rejected) {
+      html += fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", html_escaped(point.place),
+                          html_escaped(point.reason));
+    }
+    html += "</table>\n";
+  }
+  html += "<h2>Inputs</h2>\n<table>\n<tr><th>file</th><th>format</th><th>sha256</th></tr>\n";
+  for (const InputFile& input : result.inputs) {
+    html += fmt::format("<tr><td>{}</td><td>{}</td><td><code>{}</code></td></tr>\n",
+                        html_escaped(input.path), html_escaped(input.format), input.sha256);
+  }
+  html += "</table>\n";
+  if (!result.settings.empty()) {
+    html += "<table>\n";
+    for (const auto& [name, value] : result.settings) {
+      html +=
+          fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", html_escaped(name), html_escaped(value));
+    }
+    html += "</table>\n";
+  }
+  if (!result.python.empty()) {
+    html += fmt::format("<h2>Check with scipy</h2>\n<pre>{}</pre>\n", html_escaped(result.python));
+  }
+  html += fmt::format("<p>Written by attojoule {} ({}).</p>\n</body></html>\n",
+                      data::program_version(), data::git_sha());
+  return html;
+}
+
+std::string device_yaml(const CalibrationResult& result, const std::string& base_yaml) {
+  if (!has_device_values(result)) return "";
+  std::string yaml = base_yaml;
+  std::vector<std::pair<std::string, Eigen::VectorXd>> taken;  // key, its row of the map
+  std::string entries, left_out;
+  for (const DeviceEntry& entry : result.device) {
+    result.parameter(entry.parameter);  // must be there
+    std::size_t k = 0;
+    while (result.parameters[k].name != entry.parameter) ++k;
+    const Estimate& e = result.parameters[k];
+    const double value = e.value * entry.factor;
+    try {
+      data::ConfigNode root = data::ConfigNode::parse(yaml, "base device");
+      root.set(
+          fmt::format("{}={:.17g}{}", entry.key, value, entry.unit == "1" ? "" : " " + entry.unit));
+      const std::string next = root.dump();
+      data::parse_device(next, "device.yaml");
+      yaml = next;
+    } catch (const ConfigError& error) {
+      left_out += fmt::format("# left out: {} ({})\n", entry.key, one_line(error.what()));
+      continue;
+    }
+    Eigen::VectorXd row =
+        Eigen::VectorXd::Zero(static_cast<Eigen::Index>(result.parameters.size()));
+    row(static_cast<Eigen::Index>(k)) = entry.factor;
+    taken.emplace_back(entry.key, row);
+    entries +=
+        fmt::format("    - {{key: {}, unit: {}, value: {:.17g}, u_a: {:.6g}, u_b: {:.6g}}}\n",
+                    entry.key, yaml_quoted(entry.unit), value, e.u_a * std::abs(entry.factor),
+                    e.u_b * std::abs(entry.factor));
+  }
+  if (taken.empty()) return "";
+  const auto n = static_cast<Eigen::Index>(taken.size());
+  Eigen::MatrixXd map(n, static_cast<Eigen::Index>(result.parameters.size()));
+  for (Eigen::Index i = 0; i < n; ++i) map.row(i) = taken[static_cast<std::size_t>(i)].second;
+  const Eigen::MatrixXd covariance = map * result.covariance() * map.transpose();
+  std::string text = "# Written by attojoule calibrate " + result.kind + ".\n" + left_out + yaml;
+  if (!text.ends_with("\n")) text += "\n";
+  std::string source = "attojoule calibrate " + result.kind;
+  for (const InputFile& input : result.inputs) {
+    source += fmt::format(", {} (sha256 {})", std::filesystem::path(input.path).filename().string(),
+                          input.sha256.substr(0, 16));
+  }
+  text += "calibration:\n  source: " + yaml_quoted(source) + "\n  parameters:\n" + entries +
+          "  covariance:  # of the parameters in that order, in their units\n";
+  for (Eigen::Index i = 0; i < n; ++i) {
+    text += "    - [";
+    for (Eigen::Index k = 0; k < n; ++k) {
+      text += fmt::format("{}{:.17g}", k > 0 ? ", " : "", covariance(i, k));
+    }
+    text += "]\n";
+  }
+  return text;
+}
+
+void write_calibration(const CalibrationResult& result, const std::filesystem::path& directory,
+                       const WriteOptions& options) {
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error || !std::filesystem::is_directory(directory)) {
+    throw RunError(
+        fmt::format("{}: is no directory and cannot be made one ({}). Choose another "
+                    "--out.",
+                    directory.string(), error ? error.message() : "a file has that name"));
+  }
+  data::Provenance provenance;
+  provenance.command_line = options.command_line;
+  provenance.config = result.kind + ": " + result.method;
+  for (const InputFile& input : result.inputs) {
+    provenance.dataset_sha256 += (provenance.dataset_sha256.empty() ? "" : ",") + input.sha256;
+  }
+  data::ResultWriter writer(directory / "cal.h5", provenance);
+  const std::string names_axis = "/calibration/parameter";
+  std::vector<std::string> names, units;
+  std::vector<double> values, u_a, u_b, low, high;
+  for (const Estimate& e : result.parameters) {
+    names.push_back(e.name);
+    units.push_back(e.unit);
+    values.push_back(e.value);
+    u_a.push_back(e.u_a);
+    u_b.push_back(e.u_b);
+    low.push_back(e.interval_low);
+    high.push_back(e.interval_high);
+  }
+  if (!names.empty()) {
+    writer.axis(names_axis, names, "parameter");
+    writer.write("/calibration/unit", units, {names_axis}, "unit of the parameter");
+    writer.write("/calibration/value", values, {names_axis}, "1", "in the parameter's unit");
+    writer.write("/calibration/u_a", u_a, {names_axis}, "1", "standard uncertainty, type A");
+    writer.write("/calibration/u_b", u_b, {names_axis}, "1", "standard uncertainty, type B");
+    writer.write("/calibration/interval95_low", low, {names_axis}, "1", "95 % interval, lower end");
+    writer.write("/calibration/interval95_high", high, {names_axis}, "1",
+                 "95 % interval, upper end");
+    const Eigen::MatrixXd covariance = result.covariance();
+    std::vector<std::string> others = names;
+    writer.axis("/calibration/parameter_2", others, "parameter");
+    std::vector<double> flat;
+    for (Eigen::Index i = 0; i < covariance.rows(); ++i) {
+      for (Eigen::Index k = 0; k < covariance.cols(); ++k) flat.push_back(covariance(i, k));
+    }
+    writer.write("/calibration/covariance", flat, {names_axis, "/calibration/parameter_2"}, "1",
+                 "covariance, types A and B");
+  }
+  writer.scalar("/calibration/kind", result.kind, "kind of calibration");
+  writer.scalar("/calibration/verdict", std::string(name_of(result.verdict)), "verdict");
+  writer.scalar("/calibration/chi2", result.chi2, "1", "chi-square");
+  writer.scalar("/calibration/degrees_of_freedom", result.dof, "1", "degrees of freedom");
+  if (!result.residuals.empty()) {
+    std::vector<double> index, x, y, model, sigma;
+    for (const ResidualRow& row : result.residuals) {
+      index.push_back(static_cast<double>(index.size()));
+      x.push_back(row.x);
+      y.push_back(row.y);
+      model.push_back(row.model);
+      sigma.push_back(row.sigma);
+    }
+    writer.axis("/calibration/point", index, "1", "point");
+    writer.write("/calibration/x", x, {"/calibration/point"}, "1", "abscissa");
+    writer.write("/calibration/y", y, {"/calibration/point"}, "1", "measured");
+    writer.write("/calibration/model", model, {"/calibration/point"}, "1", "fitted");
+    writer.write("/calibration/sigma", sigma, {"/calibration/point"}, "1",
+                 "standard deviation used");
+  }
+  // A device file of an earlier run must not stand beside a result that has none.
+  const std::string device = device_yaml(result, options.base_device_yaml);
+  if (device.empty()) {
+    std::filesystem::remove(directory / "device.yaml", error);
+  } else {
+    write_text(directory / "device.yaml", device);
+  }
+  write_text(directory / "residuals.csv", residuals_csv(result));
+  write_text(directory / "report.html", report_html(result));
+  if (!result.python.empty()) write_text(directory / "check.py", result.python);
+  writer.commit();
+  write_text(directory / "result.json", result_json(result));
+}
+
+}  // namespace attojoule::calibration

@@ -1,0 +1,180 @@
+#include "calibration/result.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/math/distributions/normal.hpp>
+#include <boost/math/distributions/students_t.hpp>
+#include <cmath>
+
+#include "photonics/error.hpp"
+
+namespace attojoule::calibration {
+namespace {
+
+double type_a_dof(const CalibrationResult& result) {
+  return result.covariance_scaled ? result.dof : std::numeric_limits<double>::infinity();
+}
+
+}  // namespace
+
+double Estimate::combined() const {
+  return std::sqrt(u_a * u_a + u_b * u_b);
+}
+
+const char* name_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::accepted:
+      return "accepted";
+    case Verdict::rejected:
+      return "rejected";
+    case Verdict::not_identifiable:
+      return "not-identifiable";
+    case Verdict::no_convergence:
+      return "no-convergence";
+  }
+  return "rejected";
+}
+
+const Estimate& CalibrationResult::parameter(const std::string& name) const {
+  for (const Estimate& estimate : parameters) {
+    if (estimate.name == name) return estimate;
+  }
+  throw ConfigError(fmt::format(
+      "{}: no parameter is called '{}' (the model has others). Check the name.", kind, name));
+}
+
+int CalibrationResult::exit_code(bool strict) const {
+  switch (verdict) {
+    case Verdict::accepted:
+      return 0;
+    case Verdict::rejected:
+      return strict ? 6 : 0;
+    case Verdict::not_identifiable:
+      return 5;
+    case Verdict::no_convergence:
+      return 4;
+  }
+  return 0;
+}
+
+void set_interval(Estimate& estimate, double dof) {
+  const double u = estimate.combined();
+  double k = boost::math::quantile(boost::math::normal(), 0.975);
+  if (std::isnan(dof) || dof <= 0) {
+    k = not_known;
+  } else if (std::isfinite(dof) && estimate.u_a > 0) {
+    const double effective = dof * std::pow(u / estimate.u_a, 4);
+    if (effective < 1e6) k = boost::math::quantile(boost::math::students_t(effective), 0.975);
+  }
+  estimate.interval_low = estimate.value - k * u;
+  estimate.interval_high = estimate.value + k * u;
+}
+
+void reject(CalibrationResult& result, const std::string& reason) {
+  if (result.verdict == Verdict::accepted) result.verdict = Verdict::rejected;
+  result.reasons.push_back(reason);
+}
+
+void adopt(CalibrationResult& result, const Fit& fit, const std::vector<std::string>& meanings) {
+  const auto n = static_cast<Eigen::Index>(fit.parameters.size());
+  result.parameters.clear();
+  result.covariance_a = fit.covariance;
+  result.covariance_b = Eigen::MatrixXd::Zero(n, n);
+  result.covariance_scaled = fit.covariance_scaled;
+  result.chi2 = fit.chi2;
+  result.dof = fit.dof;
+  // With the scatter of the data as their standard deviation, chi2 cannot tell a wrong model.
+  result.chi2_probability = fit.covariance_scaled ? not_known : fit.chi2_probability();
+  result.condition = fit.condition;
+  result.bounds_hit = fit.bounds_hit;
+  result.points_used = fit.residuals.size();
+  for (std::size_t i = 0; i < fit.parameters.size(); ++i) {
+    Estimate estimate;
+    estimate.name = fit.parameters[i].name;
+    estimate.unit = fit.parameters[i].unit;
+    estimate.value = fit.values[i];
+    estimate.u_a = fit.standard_error(i);
+    estimate.meaning = i < meanings.size() ? meanings[i] : "";
+    set_interval(estimate, type_a_dof(result));
+    result.parameters.push_back(estimate);
+  }
+  switch (fit.status) {
+    case FitStatus::converged:
+      result.identifiability = fmt::format(
+          "All parameters are determined (condition number {:.3g}; the least determined "
+          "combination "
+          "is of {}).",
+          fit.condition, fmt::join(fit.entangled, ", "));
+      break;
+    case FitStatus::not_identifiable:
+      result.verdict = Verdict::not_identifiable;
+      result.identifiability = fit.message;
+      result.reasons.push_back(fit.message);
+      return;
+    case FitStatus::no_convergence:
+      result.verdict = Verdict::no_convergence;
+      result.identifiability = fit.message;
+      result.reasons.push_back(fit.message);
+      return;
+  }
+  if (result.chi2_probability < rejection_probability) {
+    reject(result,
+           fmt::format("chi2/dof = {:.3g} for {:g} degrees of freedom (probability {:.1e}): "
+                       "the model does not describe the data within their known scatter",
+                       fit.chi2_reduced(), fit.dof, result.chi2_probability));
+  }
+  for (const BoundHit& hit : fit.bounds_hit) {
+    const std::string text =
+        fmt::format("{} = {:.6g} is {} its physical bound {:g} by {:.1f} standard errors{}",
+                    hit.parameter, hit.value, hit.above ? "above" : "below", hit.bound,
+                    hit.standard_errors, hit.reason.empty() ? "" : " (" + hit.reason + ")");
+    // Within two standard errors the bound and the data agree.
+    if (hit.standard_errors > 3) {
+      reject(result, text);
+    } else {
+      result.warnings.push_back(text);
+    }
+  }
+}
+
+void add_type_b(CalibrationResult& result, const std::vector<double>& change,
+                const std::string& cause) {
+  const auto n = static_cast<Eigen::Index>(result.parameters.size());
+  Eigen::VectorXd column(n);
+  for (Eigen::Index i = 0; i < n; ++i) column(i) = change[static_cast<std::size_t>(i)];
+  result.covariance_b += column * column.transpose();
+  for (Eigen::Index i = 0; i < n; ++i) {
+    Estimate& estimate = result.parameters[static_cast<std::size_t>(i)];
+    estimate.u_b = std::sqrt(result.covariance_b(i, i));
+    set_interval(estimate, type_a_dof(result));
+  }
+  result.settings["type B"] += (result.settings["type B"].empty() ? "" : "; ") + cause;
+}
+
+Estimate derived(const CalibrationResult& result, const std::string& name, const std::string& unit,
+                 const std::string& meaning,
+                 const std::function<double(const std::vector<double>&)>& formula) {
+  std::vector<double> p;
+  for (const Estimate& estimate : result.parameters) p.push_back(estimate.value);
+  Estimate value;
+  value.name = name;
+  value.unit = unit;
+  value.meaning = meaning;
+  value.value = formula(p);
+  Eigen::VectorXd gradient(static_cast<Eigen::Index>(p.size()));
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    // A step of a hundredth of the uncertainty: far above rounding, well inside where f is linear.
+    double h = 0.01 * result.parameters[i].combined();
+    if (!(h > 1e-7 * std::abs(p[i]))) h = std::max(1e-7 * std::abs(p[i]), 1e-300);
+    std::vector<double> up = p, down = p;
+    up[i] += h;
+    down[i] -= h;
+    gradient(static_cast<Eigen::Index>(i)) = (formula(up) - formula(down)) / (up[i] - down[i]);
+  }
+  value.u_a = std::sqrt(std::max(0.0, gradient.dot(result.covariance_a * gradient)));
+  value.u_b = std::sqrt(std::max(0.0, gradient.dot(result.covariance_b * gradient)));
+  set_interval(value, type_a_dof(result));
+  return value;
+}
+
+}  // namespace attojoule::calibration

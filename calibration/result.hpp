@@ -1,0 +1,140 @@
+// What a calibration found, in one shape for every kind: values with both types of uncertainty, how
+// well the model describes the data, what was left out and why, and what the numbers cannot say.
+//
+// Uncertainties (GUM, JCGM 100:2008): type A from the scatter of the data, type B from everything
+// that more points do not shrink (the scale of a power meter, a length). They are kept apart, and
+// combined as u^2 = u_a^2 + u_b^2. The 95 % interval is value +- k u with Student's factor k at the
+// effective degrees of freedom dof (u / u_a)^4 (Welch-Satterthwaite) where the covariance is scaled
+// by the data's own scatter, and the normal 1.96 where the standard deviations are known.
+// Tests: tests/calibration/*_test.cpp of the kinds.
+#pragma once
+
+#include <Eigen/Core>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "calibration/fit.hpp"
+
+namespace attojoule::calibration {
+
+inline constexpr double not_known = std::numeric_limits<double>::quiet_NaN();
+
+struct Estimate {
+  std::string name;
+  std::string unit;  // "1" for a pure number
+  double value = not_known;
+  double u_a = not_known, u_b = 0;                             // standard uncertainties; 0: none
+  double interval_low = not_known, interval_high = not_known;  // 95 %
+  std::string meaning;                                         // in words
+  double combined() const;
+};
+
+struct RejectedPoint {
+  std::string place;  // "data.csv:12"
+  std::string reason;
+};
+
+struct ResidualRow {
+  std::string place;
+  double x = not_known, y = not_known, model = not_known, sigma = not_known;
+  double standardised = not_known, leverage = not_known;
+  bool used = true;
+};
+
+struct PlotSeries {
+  std::string name;
+  std::vector<double> x, y, error;  // error: empty, or half-lengths of bars
+  enum class Kind { points, line, crosses } kind = Kind::points;
+};
+struct Plot {
+  std::string title, x_label, y_label;
+  bool log_x = false, log_y = false;
+  std::vector<PlotSeries> series;
+};
+
+// A parameter that the simulator takes: `key` as device files write it.
+struct DeviceEntry {
+  std::string key;        // "detector.responsivity"
+  std::string unit;       // "A/W"; "1" for a pure number
+  std::string parameter;  // whose estimate it is, in DeviceEntry::unit after `factor`
+  double factor = 1;
+};
+
+enum class Verdict { accepted, rejected, not_identifiable, no_convergence };
+// "accepted", "rejected", "not-identifiable", "no-convergence".
+const char* name_of(Verdict verdict);
+
+// Probability of chi2 below which a model with known standard deviations is rejected, and the
+// largest standardised residual that is still believed. Both are one in a thousand per data set or
+// rarer; see judge().
+inline constexpr double rejection_probability = 1e-3;
+
+struct InputFile {
+  std::string path, sha256, format;
+};
+
+struct CalibrationResult {
+  std::string kind;
+  std::string method;
+  std::string model;  // the equation
+  std::vector<Estimate> parameters;
+  Eigen::MatrixXd covariance_a, covariance_b;  // of `parameters`, in their units
+  bool covariance_scaled = false;
+  double chi2 = not_known, dof = not_known, chi2_probability = not_known;
+  std::size_t points_used = 0;
+  std::vector<RejectedPoint> rejected;
+  std::vector<BoundHit> bounds_hit;
+  double condition = not_known;
+  std::string identifiability;  // a sentence
+  Verdict verdict = Verdict::accepted;
+  std::vector<std::string> reasons;  // of a verdict other than accepted
+  std::vector<std::string> warnings;
+  std::vector<InputFile> inputs;
+  std::map<std::string, std::string> settings;  // of the instruments, and options that were used
+  // Further figures by name: value and unit.
+  std::vector<Estimate> figures;
+  // Other methods' values of the same parameters: (method, its estimates).
+  std::vector<std::pair<std::string, std::vector<Estimate>>> alternatives;
+  std::optional<HoldOut> hold_out;
+  std::vector<ResidualRow> residuals;
+  std::vector<Plot> plots;
+  std::vector<DeviceEntry> device;
+  // Python that reproduces the numbers with scipy from data that it holds itself.
+  std::string python;
+
+  Eigen::MatrixXd covariance() const { return covariance_a + covariance_b; }
+  double chi2_reduced() const { return dof > 0 ? chi2 / dof : not_known; }
+  const Estimate& parameter(const std::string& name) const;  // ConfigError where there is none
+  // Exit code of a program: 0 accepted (or rejected, where `strict` is false), 4 no convergence,
+  // 5 not identifiable, 6 rejected.
+  int exit_code(bool strict) const;
+};
+
+// Takes over from a fit: parameters with type A uncertainty, covariance, chi2, condition, bounds,
+// status; chi2_reduced above what chance allows (for known sigmas) rejects. `meanings`: one a
+// parameter.
+void adopt(CalibrationResult& result, const Fit& fit, const std::vector<std::string>& meanings);
+
+// Adds a type B uncertainty that the parameters share: `change` = theirs, in their units, for one
+// standard uncertainty of the cause. Renews the 95 % intervals.
+void add_type_b(CalibrationResult& result, const std::vector<double>& change,
+                const std::string& cause);
+
+// A quantity computed from the parameters, value f(p) with gradient by central differences; type A
+// and B are propagated separately through the covariance of each.
+Estimate derived(const CalibrationResult& result, const std::string& name, const std::string& unit,
+                 const std::string& meaning,
+                 const std::function<double(const std::vector<double>&)>& formula);
+
+// Sets the 95 % interval of an estimate whose type A uncertainty has `dof` degrees of freedom
+// (infinite for known standard deviations).
+void set_interval(Estimate& estimate, double dof);
+
+void reject(CalibrationResult& result, const std::string& reason);
+
+}  // namespace attojoule::calibration

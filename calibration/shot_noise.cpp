@@ -1,0 +1,411 @@
+#include "calibration/shot_noise.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "photonics/constants.hpp"
+#include "photonics/error.hpp"
+
+namespace attojoule::calibration {
+namespace {
+
+using photonics::constants::boltzmann_j_per_k;
+using photonics::constants::elementary_charge_c;
+
+std::string per(const std::string& unit, const std::string& other, int power) {
+  if (other == "1" || other.empty()) return unit;
+  return fmt::format("{}/{}{}", unit,
+                     other.find_first_of("/ *") == std::string::npos ? other : "(" + other + ")",
+                     power > 1 ? fmt::format("^{}", power) : "");
+}
+
+struct Scale {
+  double light = 1, noise = 1;  // the fit works with numbers of order one
+};
+
+FitProblem problem_of(const ShotNoiseData& data, const std::vector<std::size_t>& points,
+                      const Scale& scale, bool known, bool cubic) {
+  FitProblem problem;
+  std::vector<double> x;
+  for (const std::size_t i : points) {
+    x.push_back(data.light[i] / scale.light);
+    problem.y.push_back(data.noise[i] / scale.noise);
+  }
+  const double least = *std::min_element(problem.y.begin(), problem.y.end());
+  const double most = *std::max_element(problem.y.begin(), problem.y.end());
+  const std::string unit = data.noise_unit;
+  problem.parameters = {
+      {.name = "a",
+       .start = std::max(least, 1e-3 * most),
+       .unit = unit,
+       .lower = 0,
+       .bound_reason = "a variance is not negative"},
+      {.name = "b",
+       .start = std::max(most - least, 1e-3 * most),
+       .unit = per(unit, data.light_unit, 1),
+       .lower = 0,
+       .bound_reason = "shot noise grows with the light"},
+      {.name = "c",
+       .start = 0,
+       .unit = per(unit, data.light_unit, 2),
+       .lower = 0,
+       .bound_reason = "intensity noise grows with the light; a bend downwards is saturation"}};
+  if (cubic) problem.parameters.push_back({.name = "d", .start = 0});
+  problem.model = Model(x.size(), [x, cubic]<class T>(const T* p, std::size_t i) -> T {
+    const T light(x[i]);
+    T curve = p[2];
+    if (cubic) curve = curve + p[3] * light;
+    return p[0] + light * (p[1] + light * curve);
+  });
+  problem.convention = known ? SigmaConvention::known : SigmaConvention::scale;
+  return problem;
+}
+
+Fit fit_law(const ShotNoiseData& data, const std::vector<std::size_t>& points, const Scale& scale,
+            bool known, bool cubic = false, FitProblem* problem_out = nullptr) {
+  FitProblem problem = problem_of(data, points, scale, known, cubic);
+  const double u_x = data.light_uncertainty / scale.light;
+  // Slopes for the uncertain abscissa come from the fit before; two rounds settle them.
+  std::vector<double> slope(points.size(), 0.0);
+  Fit best;
+  for (int round = 0; round < (u_x > 0 ? 6 : 1); ++round) {
+    problem.sigma_of_model = [&data, &points, &scale, slope, u_x](double model, std::size_t i) {
+      const std::size_t at = points[i];
+      double own = model;
+      if (!data.sigma.empty()) {
+        own = data.sigma[at] / scale.noise;
+      } else if (!data.nu.empty()) {
+        own = model * std::sqrt(2 / data.nu[at]);
+      }
+      return std::hypot(own, slope[i] * u_x);
+    };
+    best = fit(problem);
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      const double x = data.light[points[i]] / scale.light;
+      slope[i] = best.values[1] + 2 * best.values[2] * x;
+    }
+  }
+  if (problem_out != nullptr) *problem_out = problem;
+  return best;
+}
+
+// Of the straight line through all points: t of its slope. Strongly negative: the light and the
+// noise do not belong together.
+void refuse_falling_noise(const ShotNoiseData& data) {
+  const auto n = static_cast<double>(data.light.size());
+  double mx = 0, my = 0, xx = 0, xy = 0;
+  for (std::size_t i = 0; i < data.light.size(); ++i) {
+    mx += data.light[i] / n;
+    my += data.noise[i] / n;
+  }
+  for (std::size_t i = 0; i < data.light.size(); ++i) {
+    xx += (data.light[i] - mx) * (data.light[i] - mx);
+    xy += (data.light[i] - mx) * (data.noise[i] - my);
+  }
+  if (!(xx > 0)) return;
+  const double slope = xy / xx;
+  double squares = 0, own = 0;
+  for (std::size_t i = 0; i < data.light.size(); ++i) {
+    const double off = data.noise[i] - my - slope * (data.light[i] - mx);
+    squares += off * off;
+    double sigma = 0;
+    if (!data.sigma.empty()) {
+      sigma = data.sigma[i];
+    } else if (!data.nu.empty()) {
+      sigma = data.noise[i] * std::sqrt(2 / data.nu[i]);
+    }
+    own += std::pow(sigma * (data.light[i] - mx), 2);
+  }
+  const double u = own > 0 ? std::sqrt(own) / xx : std::sqrt(squares / std::max(n - 2, 1.0) / xx);
+  const double t = slope / u;
+  if (t < -4) {
+    throw DataError(
+        fmt::format("shot-noise: {} falls with {} (t = {:.0f}; shot noise grows with light). Are "
+                    "traces swapped, "
+                    "or the detector saturated?",
+                    data.noise_name == "V" ? "variance" : data.noise_name,
+                    data.light_name == "P" ? "power" : data.light_name, t));
+  }
+}
+
+// A parameter computed from the others joins them, with its covariances.
+void append_parameter(CalibrationResult& result, const Estimate& estimate,
+                      const std::vector<double>& gradient) {
+  const auto n = static_cast<Eigen::Index>(result.parameters.size());
+  Eigen::MatrixXd map = Eigen::MatrixXd::Zero(n + 1, n);
+  map.topRows(n).setIdentity();
+  for (Eigen::Index i = 0; i < n; ++i) map(n, i) = gradient[static_cast<std::size_t>(i)];
+  result.covariance_a = map * result.covariance_a * map.transpose();
+  result.covariance_b = map * result.covariance_b * map.transpose();
+  result.parameters.push_back(estimate);
+}
+
+std::string numbers(const std::vector<double>& values) {
+  return fmt::format("{:.17g}", fmt::join(values, ", "));
+}
+
+}  // namespace
+
+CalibrationResult calibrate_shot_noise(const ShotNoiseData& data, const ShotNoiseOptions& options) {
+  const std::size_t n = data.light.size();
+  if (n < 3) {
+    throw DataError(fmt::format(
+        "shot-noise: {} points (three terms need three light levels, and more to be checked). "
+        "Measure more levels, one of them dark.",
+        n));
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!std::isfinite(data.light[i]) || !std::isfinite(data.noise[i]) || !(data.noise[i] > 0)) {
+      throw DataError(fmt::format(
+          "{}: {} = {:g}, {} = {:g} (noise is a positive variance or power). Remove the row.",
+          i < data.places.size() ? data.places[i] : fmt::format("shot-noise: point {}", i + 1),
+          data.light_name, data.light[i], data.noise_name, data.noise[i]));
+    }
+    if (!data.nu.empty() && !(data.nu[i] >= 1)) {
+      throw DataError(fmt::format(
+          "{}: {:g} degrees of freedom (a variance needs at least one). Correct the row.",
+          i < data.places.size() ? data.places[i] : fmt::format("shot-noise: point {}", i + 1),
+          data.nu[i]));
+    }
+  }
+  refuse_falling_noise(data);
+
+  const bool known =
+      (!data.nu.empty() || !data.sigma.empty()) && options.convention == SigmaConvention::known;
+  Scale scale{0, 0};
+  for (const double x : data.light) scale.light = std::max(scale.light, std::abs(x));
+  for (const double y : data.noise) scale.noise = std::max(scale.noise, y);
+  if (!(scale.light > 0)) scale.light = 1;
+
+  // By rising light; the first `kept` are used.
+  std::vector<std::size_t> order(n);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return data.light[a] < data.light[b]; });
+  CalibrationResult result;
+  result.kind = "shot-noise";
+  result.model =
+      fmt::format("{} = a + b {} + c {}^2", data.noise_name, data.light_name, data.light_name);
+  result.method = std::string("reweighted least squares, ") +
+                  (!data.sigma.empty() ? "standard deviations of the file"
+                   : !data.nu.empty()  ? "sigma = V sqrt(2/nu) of the model"
+                                       : "sigma proportional to V of the model");
+  // Saturated points pull the curvature down, or, where there are few, drag the whole law to them.
+  const auto misses = [known](const Fit& f) {
+    return known && f.chi2_probability() < rejection_probability;
+  };
+  const auto significantly_bent = [&misses](const Fit& f) {
+    return f.status == FitStatus::converged && std::isfinite(f.standard_error(2)) &&
+           (f.values[2] < -3 * f.standard_error(2) ||
+            (misses(f) && f.values[2] < 0 && f.standardised.back() < 0));
+  };
+  std::vector<std::size_t> points = order;
+  FitProblem problem;
+  Fit best = fit_law(data, points, scale, known, false, &problem);
+  if (significantly_bent(best)) {
+    std::vector<std::size_t> fewer = points;
+    Fit trial = best;
+    FitProblem trial_problem;
+    while (fewer.size() > 5 && trial.status == FitStatus::converged &&
+           (trial.values[2] < -2 * trial.standard_error(2) || misses(trial))) {
+      fewer.pop_back();
+      trial = fit_law(data, fewer, scale, known, false, &trial_problem);
+    }
+    const bool straight = trial.status == FitStatus::converged &&
+                          trial.values[2] >= -2 * trial.standard_error(2) && !misses(trial) &&
+                          trial.values[1] > 0;
+    if (straight && 2 * fewer.size() >= n) {
+      for (std::size_t k = fewer.size(); k < n; ++k) {
+        const std::size_t i = order[k];
+        const double expected =
+            scale.noise * (trial.values[0] +
+                           data.light[i] / scale.light *
+                               (trial.values[1] + data.light[i] / scale.light * trial.values[2]));
+        result.rejected.push_back(
+            {i < data.places.size() ? data.places[i] : "",
+             fmt::format("saturation: {:.3g} % below the law of the darker points",
+                         100 * (1 - data.noise[i] / expected))});
+      }
+      result.warnings.push_back(fmt::format(
+          "the noise bends downwards from {} = {:.4g} {} on: saturation; {} points left out",
+          data.light_name, data.light[order[fewer.size()]], data.light_unit, n - fewer.size()));
+      points = fewer;
+      best = trial;
+      problem = trial_problem;
+    }
+  }
+  if (best.status == FitStatus::not_identifiable) {
+    std::set<double> levels;
+    for (const std::size_t i : points) levels.insert(data.light[i]);
+    best.message = fmt::format(
+        "cannot separate {}: {} different light levels for three terms; add levels (dark, and well "
+        "above the shot-noise crossover)",
+        fmt::join(best.entangled, ", "), levels.size());
+  }
+  // Back to the user's units.
+  const std::vector<double> unit{scale.noise, scale.noise / scale.light,
+                                 scale.noise / (scale.light * scale.light)};
+  Fit in_units = best;
+  for (std::size_t k = 0; k < 3; ++k) {
+    in_units.values[k] *= unit[k];
+    for (std::size_t j = 0; j < 3; ++j) {
+      in_units.covariance(static_cast<Eigen::Index>(k), static_cast<Eigen::Index>(j)) *=
+          unit[k] * unit[j];
+    }
+  }
+  for (BoundHit& hit : in_units.bounds_hit) hit.value *= unit[best.index(hit.parameter)];
+  adopt(result, in_units,
+        {"electronics noise", "shot noise per light", "intensity noise per light squared"});
+  if (!known) {
+    if (data.nu.empty() && data.sigma.empty()) {
+      result.warnings.push_back(
+          "the degrees of freedom of the noise values are not given: their scatter is that of the "
+          "data; pass --samples N, or a column nu, to have the model checked against it");
+    }
+    // Without a known scatter only a richer model can show that this one is wrong.
+    if (best.status == FitStatus::converged && points.size() >= 6) {
+      const Fit richer = fit_law(data, points, scale, known, true);
+      if (richer.status == FitStatus::converged) {
+        const double t = richer.values[3] / richer.standard_error(3);
+        if (std::abs(t) > richer.coverage_factor(1 - rejection_probability)) {
+          reject(result, fmt::format("a cubic term is significant (t = {:.1f}): three terms do not "
+                                     "describe the noise",
+                                     t));
+        }
+      }
+    }
+  }
+  if (points.size() < 5 && best.status == FitStatus::converged) {
+    result.warnings.push_back(fmt::format(
+        "{} points for three terms: {}", points.size(),
+        points.size() == 3 ? "nothing is left to check the model or to tell an uncertainty"
+                           : "the check of the model is weak; measure more light levels"));
+  }
+  if (options.holdout_blocks > 0 && best.status == FitStatus::converged) {
+    // In the order measured, not by light: drift goes with time.
+    std::vector<std::size_t> measured(points.size());
+    std::iota(measured.begin(), measured.end(), std::size_t{0});
+    std::sort(measured.begin(), measured.end(),
+              [&](std::size_t a, std::size_t b) { return points[a] < points[b]; });
+    result.hold_out = hold_out_blocks(select_points(problem, measured), options.holdout_blocks);
+    result.hold_out->rms *= scale.noise;
+  }
+  const double a = result.parameters[0].value, b = result.parameters[1].value,
+               c = result.parameters[2].value;
+  if (data.light_scale_uncertainty > 0) {
+    const double u = data.light_scale_uncertainty;
+    add_type_b(result, {0, -b * u, -2 * c * u}, fmt::format("scale of the light {:g} %", 100 * u));
+  }
+  if (data.noise_scale_uncertainty > 0) {
+    const double u = data.noise_scale_uncertainty;
+    add_type_b(result, {a * u, b * u, c * u}, fmt::format("scale of the noise {:g} %", 100 * u));
+  }
+  const bool usable = best.status == FitStatus::converged;
+  if (usable && b > 0) {
+    result.figures.push_back(derived(result, "P_eq", data.light_unit,
+                                     "light whose shot noise equals the electronics",
+                                     [](const std::vector<double>& p) { return p[0] / p[1]; }));
+    result.figures.push_back(derived(result, "shot_share", "1",
+                                     "share of shot noise at the largest light used",
+                                     [x = data.light[points.back()]](const std::vector<double>& p) {
+                                       return p[1] * x / (p[0] + p[1] * x + p[2] * x * x);
+                                     }));
+    if (c > 0) {
+      result.figures.push_back(derived(result, "P_rin", data.light_unit,
+                                       "light whose intensity noise equals the shot noise",
+                                       [](const std::vector<double>& p) { return p[1] / p[2]; }));
+    }
+    if (data.current_per_light && a > 0) {
+      const double g = *data.current_per_light;
+      const auto i_n = [g](const std::vector<double>& p) {
+        return std::sqrt(2 * elementary_charge_c * g * p[0] / p[1]);
+      };
+      Estimate noise = derived(result, "i_n", "A/sqrt(Hz)", "input-referred current noise", i_n);
+      if (data.feedback_resistance_ohm) {
+        const double limit =
+            std::sqrt(4 * boltzmann_j_per_k * data.temperature_k / *data.feedback_resistance_ohm);
+        if (noise.value < limit) {
+          throw DataError(fmt::format(
+              "input noise {:.2f} pA/sqrt(Hz) is below the Johnson limit {:.2f} of {:g} kOhm (a "
+              "resistor makes at least that): DC transresistance or gain is wrong. Check them, or "
+              "measure the DC responsivity.",
+              noise.value * 1e12, limit * 1e12, *data.feedback_resistance_ohm / 1e3));
+        }
+      }
+      result.figures.push_back(
+          derived(result, "RIN", "1/Hz",
+                  "relative intensity noise, if the receiver does not reject any of it",
+                  [g](const std::vector<double>& p) {
+                    return 2 * elementary_charge_c * p[2] / (p[1] * g);
+                  }));
+      append_parameter(result, noise, {noise.value / (2 * a), -noise.value / (2 * b), 0});
+      result.device.push_back({"receiver.amplifier_current_noise", "A/sqrt(Hz)", "i_n", 1});
+    } else if (!data.current_per_light) {
+      result.identifiability +=
+          " b alone cannot tell responsivity, transresistance and bandwidth apart; i_n needs the "
+          "photocurrent (--responsivity, --transresistance, or an abscissa in amperes).";
+    }
+  }
+  // Residuals and plots.
+  PlotSeries measured{"measured", {}, {}, {}, PlotSeries::Kind::points};
+  PlotSeries out{"left out", {}, {}, {}, PlotSeries::Kind::crosses};
+  PlotSeries line{"fit", {}, {}, {}, PlotSeries::Kind::line};
+  PlotSeries off{"residual", {}, {}, {}, PlotSeries::Kind::points};
+  for (std::size_t k = 0; k < n; ++k) {
+    const std::size_t i = order[k];
+    const double x = data.light[i];
+    ResidualRow row;
+    row.place = i < data.places.size() ? data.places[i] : "";
+    row.x = x;
+    row.y = data.noise[i];
+    row.model = a + x * (b + x * c);
+    row.used = k < points.size();
+    if (row.used) {
+      row.sigma = best.sigma[k] * scale.noise;
+      row.standardised = best.standardised[k];
+      row.leverage = best.leverage[k];
+      measured.x.push_back(x);
+      measured.y.push_back(row.y);
+      measured.error.push_back(known ? row.sigma : 0);
+      off.x.push_back(x);
+      off.y.push_back(row.standardised);
+    } else {
+      out.x.push_back(x);
+      out.y.push_back(row.y);
+    }
+    result.residuals.push_back(row);
+  }
+  const double from = data.light[order.front()], to = data.light[order.back()];
+  for (int k = 0; k <= 200; ++k) {
+    const double x = from + (to - from) * k / 200;
+    line.x.push_back(x);
+    line.y.push_back(a + x * (b + x * c));
+  }
+  const std::string x_label = fmt::format("{} [{}]", data.light_name, data.light_unit);
+  Plot main{"Noise against light",
+            x_label,
+            fmt::format("{} [{}]", data.noise_name, data.noise_unit),
+            false,
+            false,
+            {measured, line}};
+  if (!out.x.empty()) main.series.push_back(out);
+  result.plots.push_back(main);
+  result.plots.push_back({"Residuals", x_label, "standardised residual", false, false, {off}});
+  std::vector<double> sigma;
+  for (const ResidualRow& row : result.residuals) {
+    if (row.used) sigma.push_back(row.sigma);
+  }
+  result.python = fmt::format(
+      "import numpy as np\nfrom scipy.optimize import curve_fit\nx = np.array([{}])\ny = "
+      "np.array([{}])\nsigma = np.array([{}])  # of the last reweighting\np, cov = "
+      "curve_fit(lambda x, a, b, c: a + b * x + c * x**2, x, y, p0=[{:.17g}, {:.17g}, {:.17g}], "
+      "sigma=sigma, absolute_sigma={})\nprint(p, np.sqrt(np.diag(cov)))\n",
+      numbers(measured.x), numbers(measured.y), numbers(sigma), a, b, c, known ? "True" : "False");
+  return result;
+}
+
+}  // namespace attojoule::calibration

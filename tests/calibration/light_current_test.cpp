@@ -1,0 +1,86 @@
+#include "calibration/light_current.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "photonics/error.hpp"
+#include "tests/calibration/kinds_support.hpp"
+
+namespace attojoule::calibration {
+namespace {
+
+using testing::HasSubstr;
+
+LightCurrentData laser(int trial, double knee_a = 2e-3) {
+  auto random = tests::lab_numbers(static_cast<std::uint64_t>(trial), 41);
+  LightCurrentData data;
+  for (int i = 0; i <= 120; ++i) {
+    const double current = 0.5e-3 * i;
+    const double over = (current - 12e-3) / knee_a;
+    const double soft = over > 0 ? over + std::log1p(std::exp(-over)) : std::log1p(std::exp(over));
+    data.current_a.push_back(current);
+    data.power_w.push_back(0.002 * current + 0.3 * knee_a * soft + 2e-5 * random.normal());
+  }
+  return data;
+}
+
+TEST(LightCurrentCoverage, intervals_cover_as_they_say) {
+  constexpr int trials = 2000;
+  const auto covered =
+      tests::coverage(trials, {"threshold_current", "slope_efficiency"}, {12e-3, 0.302},
+                      [](int trial) { return calibrate_light_current(laser(trial)); });
+  for (const auto& share : covered) {
+    EXPECT_NEAR(share.inside95, 0.95, tests::binomial_bound(0.95, trials));
+  }
+  // Power: a truth that is off by 0.15 mA, 1 % of it, is not covered.
+  const auto off = tests::coverage(300, {"threshold_current"}, {12.15e-3},
+                                   [](int trial) { return calibrate_light_current(laser(trial)); });
+  EXPECT_LT(off[0].inside95, 0.9);
+}
+
+TEST(LightCurrent, rollover_is_left_out_and_named) {
+  LightCurrentData data = laser(1);
+  for (std::size_t i = 0; i < data.current_a.size(); ++i) {
+    const double over = std::max(0.0, data.current_a[i] - 40e-3);
+    data.power_w[i] -= 8 * over * over;
+  }
+  const auto result = calibrate_light_current(data);
+  EXPECT_EQ(result.verdict, Verdict::accepted);
+  EXPECT_GE(result.rejected.size(), 5U);
+  EXPECT_EQ(result.rejected.back().reason, "thermal roll-over");
+  EXPECT_NEAR(result.parameter("slope_efficiency").value, 0.302, 0.004);
+}
+
+TEST(LightCurrent, a_knee_that_the_steps_do_not_resolve_is_said) {
+  // Steps of 3.5 mA, the threshold between two of them.
+  const LightCurrentData fine = laser(2, 1e-5);
+  LightCurrentData coarse;
+  for (std::size_t i = 0; i < fine.current_a.size(); i += 7) {
+    coarse.current_a.push_back(fine.current_a[i]);
+    coarse.power_w.push_back(fine.power_w[i]);
+  }
+  const auto result = calibrate_light_current(coarse);
+  EXPECT_EQ(result.verdict, Verdict::accepted);
+  EXPECT_THAT(result.warnings, testing::Contains(HasSubstr("knee is narrower")));
+  const Estimate& threshold = result.parameter("threshold_current");
+  EXPECT_NEAR(threshold.value, 12e-3, 4 * threshold.u_a);
+}
+
+TEST(LightCurrent, what_is_no_laser_is_rejected) {
+  LightCurrentData led = laser(3);
+  for (std::size_t i = 0; i < led.current_a.size(); ++i) led.power_w[i] = 0.05 * led.current_a[i];
+  EXPECT_EQ(calibrate_light_current(led).verdict, Verdict::rejected);
+  LightCurrentData kinked = laser(4);
+  for (std::size_t i = 75; i < 96; ++i) kinked.power_w[i] *= 0.7;
+  EXPECT_EQ(calibrate_light_current(kinked).verdict, Verdict::rejected);
+  LightCurrentData swapped = laser(5);
+  std::reverse(swapped.power_w.begin(), swapped.power_w.end());
+  EXPECT_THROW(calibrate_light_current(swapped), DataError);
+  LightCurrentData few = laser(6);
+  few.current_a.resize(5);
+  few.power_w.resize(5);
+  EXPECT_THROW(calibrate_light_current(few), DataError);
+}
+
+}  // namespace
+}  // namespace attojoule::calibration

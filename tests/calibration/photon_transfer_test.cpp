@@ -1,0 +1,153 @@
+#include "calibration/photon_transfer.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "data/lab_file.hpp"
+#include "photonics/error.hpp"
+#include "tests/calibration/kinds_support.hpp"
+#include "tests/support/assets.hpp"
+
+namespace attojoule::calibration {
+namespace {
+
+PhotonTransferData set001(const std::filesystem::path& file) {
+  const auto table = data::read_lab_file(file);
+  PhotonTransferData data;
+  data.mean_dn = data::column_in(table, "u_y", "DN");
+  data.variance_dn2 = data::column_in(table, "s2_y", "DN^2");
+  data.dark_mean_dn = data::column_in(table, "u_ydark", "DN");
+  data.dark_variance_dn2 = data::column_in(table, "s2_ydark", "DN^2");
+  data.photons = data::column_in(table, "u_p", "photon");
+  data.exposure_s = data::column_in(table, "texp", "s");
+  return data;
+}
+
+const Estimate& figure(const CalibrationResult& result, const std::string& name) {
+  for (const Estimate& e : result.figures) {
+    if (e.name == name) return e;
+  }
+  throw std::invalid_argument(name);
+}
+
+TEST(PhotonTransfer, emva_equals_the_reference_implementation) {
+  ATTOJOULE_ASSET(file, "lab/photon_transfer/emva1288_001_ccd12.csv");
+  ATTOJOULE_ASSET(reference_file, "lab/photon_transfer/emva1288_001_reference.json");
+  // Its NaN is no JSON, and none of what is compared.
+  std::ifstream in(reference_file);
+  std::string text((std::istreambuf_iterator<char>(in)), {});
+  for (auto at = text.find("NaN"); at != std::string::npos; at = text.find("NaN")) {
+    text.replace(at, 3, "null");
+  }
+  const auto reference = nlohmann::json::parse(text);
+  PhotonTransferData data = set001(file);
+  const CalibrationResult result = calibrate_photon_transfer(data, PtcMethod::emva);
+  const auto near = [&](double value, const char* key, double unit = 1) {
+    const double expected = reference[key].get<double>() * unit;
+    EXPECT_NEAR(value, expected, 1e-9 * std::abs(expected)) << key;
+  };
+  near(result.parameter("K").value, "K");
+  near(result.parameter("R").value, "R");
+  near(result.parameter("eta").value, "QE", 0.01);
+  near(result.parameter("sigma_d").value, "sigma_d");
+  near(figure(result, "sigma_y_dark").value, "sigma_y_dark");
+  near(figure(result, "u_p_min").value, "u_p_min");
+  near(figure(result, "u_p_sat").value, "u_p_sat");
+  near(figure(result, "u_e_sat").value, "u_e_sat");
+  near(figure(result, "SNR_max").value, "SNR_max");
+  near(figure(result, "DR").value, "DR");
+  near(figure(result, "LE_min").value, "LE_min");
+  near(figure(result, "LE_max").value, "LE_max");
+  EXPECT_EQ(result.points_used, 26U);
+  EXPECT_EQ(result.verdict, Verdict::accepted);
+
+  // The order of the rows is nobody's business.
+  std::reverse(data.mean_dn.begin(), data.mean_dn.end());
+  std::reverse(data.variance_dn2.begin(), data.variance_dn2.end());
+  std::reverse(data.dark_mean_dn.begin(), data.dark_mean_dn.end());
+  std::reverse(data.dark_variance_dn2.begin(), data.dark_variance_dn2.end());
+  std::reverse(data.photons.begin(), data.photons.end());
+  std::reverse(data.exposure_s.begin(), data.exposure_s.end());
+  near(calibrate_photon_transfer(data, PtcMethod::emva).parameter("K").value, "K");
+}
+
+TEST(PhotonTransfer, a_line_is_rejected_where_the_curved_response_is_not) {
+  ATTOJOULE_ASSET(file, "lab/photon_transfer/emva1288_001_ccd12.csv");
+  const PhotonTransferData data = set001(file);
+  const auto weighted = calibrate_photon_transfer(data, PtcMethod::weighted);
+  EXPECT_EQ(weighted.verdict, Verdict::rejected);
+  EXPECT_EQ(weighted.exit_code(true), 6);
+  EXPECT_EQ(weighted.exit_code(false), 0);
+  const auto nonlinear = calibrate_photon_transfer(data, PtcMethod::nonlinear);
+  EXPECT_EQ(nonlinear.verdict, Verdict::accepted) << nonlinear.reasons.size();
+  EXPECT_GT(nonlinear.parameter("K").value,
+            weighted.parameter("K").value + 3 * weighted.parameter("K").u_a);
+}
+
+// A camera with a curved response, K = 0.25 DN/e-, eta = 0.6.
+PhotonTransferData camera(int trial, double curvature, double pixels) {
+  auto random = tests::lab_numbers(static_cast<std::uint64_t>(trial), 21);
+  constexpr double k = 0.25, eta = 0.6, dark = 12;
+  PhotonTransferData data;
+  for (int i = 1; i <= 40; ++i) {
+    const double photons = 600.0 * i, electrons = eta * photons;
+    // The response ends at 4000 DN: beyond it, no variance.
+    const double bend = curvature * electrons / 10000;
+    const double mean = k * electrons * (1 + bend);
+    const double slope = k * (1 + 2 * bend);
+    const bool full = mean > 3000;
+    const double relative = std::sqrt(2 / pixels);
+    data.photons.push_back(photons);
+    data.exposure_s.push_back(1e-4 * i);
+    data.mean_dn.push_back((full ? 3000 + 1e-3 * i : mean * (1 + 0.001 * random.normal())) + 20);
+    data.variance_dn2.push_back(
+        full ? 0.1 : (slope * slope * electrons + dark) * (1 + relative * random.normal()));
+    data.dark_mean_dn.push_back(20);
+    data.dark_variance_dn2.push_back(dark * (1 + relative * random.normal()));
+  }
+  data.pixels = pixels;
+  return data;
+}
+
+TEST(PhotonTransferCoverage, intervals_cover_as_they_say) {
+  constexpr int trials = 2000;
+  const double sigma_d = std::sqrt(12 - 1.0 / 12) / 0.25;
+  const std::vector<std::string> names{"K", "R", "eta", "sigma_d"};
+  const std::vector<double> truth{0.25, 0.15, 0.6, sigma_d};
+  for (const PtcMethod method : {PtcMethod::weighted, PtcMethod::nonlinear}) {
+    const auto covered = tests::coverage(trials, names, truth, [&](int trial) {
+      return calibrate_photon_transfer(camera(trial, 0, 40000), method, false);
+    });
+    for (std::size_t k = 0; k < names.size(); ++k) {
+      EXPECT_NEAR(covered[k].inside95, 0.95, tests::binomial_bound(0.95, trials))
+          << names[k] << " method " << static_cast<int>(method);
+    }
+  }
+  // Power: lines through a response curved by 3 % miss K far more often than 5 %.
+  const auto biased = tests::coverage(300, {"K"}, {0.25}, [&](int trial) {
+    return calibrate_photon_transfer(camera(trial, -0.03, 40000), PtcMethod::weighted, false);
+  });
+  EXPECT_LT(biased[0].inside95, 0.5);
+}
+
+TEST(PhotonTransfer, what_cannot_be_is_refused) {
+  PhotonTransferData few = camera(0, 0, 40000);
+  for (auto* column : {&few.mean_dn, &few.variance_dn2, &few.dark_mean_dn, &few.dark_variance_dn2,
+                       &few.photons, &few.exposure_s}) {
+    column->resize(3);
+  }
+  EXPECT_THROW(calibrate_photon_transfer(few, PtcMethod::emva), DataError);
+  PhotonTransferData wrong = camera(0, 0, 40000);
+  for (double& p : wrong.photons) p /= 3;  // more electrons than photons
+  const auto result = calibrate_photon_transfer(wrong, PtcMethod::emva);
+  EXPECT_EQ(result.verdict, Verdict::rejected);
+  ASSERT_FALSE(result.bounds_hit.empty());
+  EXPECT_EQ(result.bounds_hit[0].parameter, "eta");
+  EXPECT_NEAR(result.parameter("eta").value, 1.8, 0.05);  // reported, not clipped
+}
+
+}  // namespace
+}  // namespace attojoule::calibration

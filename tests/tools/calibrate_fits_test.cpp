@@ -1,0 +1,156 @@
+// attojoule calibrate ptc, shot-noise, loss, li: in process, with the files they write.
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "data/device_calibration.hpp"
+#include "data/device_file.hpp"
+#include "data/result_file.hpp"
+#include "photonics/error.hpp"
+#include "tests/support/assets.hpp"
+#include "tests/support/command_line.hpp"
+
+namespace attojoule::tests {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+const std::string examples = std::string(ATTOJOULE_SOURCE_DIR) + "/data/laboratory/";
+
+class CalibrateFits : public CommandLine {
+ protected:
+  std::string text_of(const std::string& name) const {
+    std::ifstream in(path(name));
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  nlohmann::json json_of(const std::string& name) const {
+    return nlohmann::json::parse(text_of(name));
+  }
+};
+
+struct Truth {
+  const char* kind;
+  const char* file;
+  std::vector<std::pair<const char*, double>> values;
+};
+
+TEST_F(CalibrateFits, every_kind_finds_what_its_example_was_made_of_and_writes_everything) {
+  const std::vector<Truth> kinds{
+      {"ptc", "photon_transfer.csv", {{"K", 0.25}, {"R", 0.15}, {"eta", 0.6}, {"sigma_d", 13.808}}},
+      {"shot-noise", "shot_noise.csv", {{"a", 2e-6}, {"b", 3.1e-6}, {"c", 4e-8}}},
+      {"loss", "cutback.csv", {{"propagation_loss", 2.3}}},
+      {"li", "light_current.csv", {{"threshold_current", 12.3e-3}, {"slope_efficiency", 0.31}}}};
+  for (const Truth& truth : kinds) {
+    const std::string out = path(truth.kind);
+    const Outcome outcome =
+        run_command({"calibrate", truth.kind, examples + truth.file, "--out", out, "--strict"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const auto result = json_of(std::string(truth.kind) + "/result.json");
+    EXPECT_EQ(result["verdict"], "accepted");
+    for (const auto& [name, value] : truth.values) {
+      const auto& p = result["parameters"][name];
+      const double u = std::hypot(p["u_a"].get<double>(), p["u_b"].get<double>());
+      // The house's five standard errors: few degrees of freedom make three of them no rarity.
+      EXPECT_LT(std::abs(p["value"].get<double>() - value), 5 * u) << truth.kind << " " << name;
+      EXPECT_LT(p["interval95"][0], p["value"]);
+      EXPECT_GT(p["interval95"][1], p["value"]);
+      EXPECT_TRUE(p["unit"].is_string());
+    }
+    EXPECT_TRUE(result.contains("chi2_reduced"));
+    EXPECT_EQ(result["inputs"][0]["sha256"].get<std::string>().size(), 64U);
+    const std::string html = text_of(std::string(truth.kind) + "/report.html");
+    EXPECT_THAT(html, HasSubstr("<svg"));
+    EXPECT_THAT(html, Not(HasSubstr("http://www.w3.org/1999")));  // nothing is fetched
+    EXPECT_THAT(html, Not(HasSubstr(">nan")));
+    EXPECT_THAT(text_of(std::string(truth.kind) + "/residuals.csv"), HasSubstr("place,x,y,model"));
+    EXPECT_TRUE(data::is_result_file(path(std::string(truth.kind) + "/cal.h5")));
+    EXPECT_THAT(text_of(std::string(truth.kind) + "/check.py"), HasSubstr("curve_fit"));
+    for (const auto& entry : std::filesystem::directory_iterator(out)) {
+      EXPECT_THAT(entry.path().string(), Not(HasSubstr(".part")));
+    }
+    const Outcome json = run_command({"calibrate", truth.kind, examples + truth.file, "--json"});
+    EXPECT_EQ(nlohmann::json::parse(json.out)["parameters"], result["parameters"]);
+  }
+}
+
+TEST_F(CalibrateFits, device_file_loads_and_draws) {
+  ASSERT_EQ(run_command({"calibrate", "loss", examples + "cutback.csv", "--path-length", "2cm",
+                         "--out", path("loss")})
+                .code,
+            0);
+  const std::string file = path("loss/device.yaml");
+  const auto result = json_of("loss/result.json")["parameters"]["propagation_loss"];
+  const double loss = 2 * result["value"].get<double>();
+  EXPECT_NEAR(data::load_device(file).link.propagation_loss_db, loss, 1e-12);
+  const auto draws = data::draw_devices(file, {}, 4000, 1);
+  double mean = 0, squares = 0;
+  for (const auto& device : draws.devices) {
+    mean += device.link.propagation_loss_db / 4000;
+    squares += std::pow(device.link.propagation_loss_db - loss, 2) / 4000;
+  }
+  const double u = 2 * result["u_a"].get<double>();
+  EXPECT_NEAR(mean, loss, 5 * u / std::sqrt(4000.0));
+  EXPECT_NEAR(std::sqrt(squares) / u, 1, 5 / std::sqrt(8000.0));
+  // A preset has nothing to draw from.
+  EXPECT_THROW(data::draw_devices("ideal-shot-noise", {}, 1, 1), ConfigError);
+}
+
+TEST_F(CalibrateFits, a_header_less_file_is_read_with_columns) {
+  std::string rows;
+  for (int i = 0; i <= 30; ++i) {
+    rows += std::to_string(2e-3 * i) + "," +
+            std::to_string(0.25 * std::max(0.0, 2e-3 * i - 0.015)) + "\n";
+  }
+  const std::string file = write("li.csv", rows);
+  const Outcome outcome =
+      run_command({"calibrate", "li", file, "--columns", "I [A], P [W]", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto p = nlohmann::json::parse(outcome.out)["parameters"];
+  EXPECT_NEAR(p["threshold_current"]["value"].get<double>(), 15e-3, 2e-4);
+  EXPECT_NEAR(p["slope_efficiency"]["value"].get<double>(), 0.25, 2e-3);
+}
+
+TEST_F(CalibrateFits, errors_have_their_codes_and_leave_nothing) {
+  const std::string bare = write("bare.csv", "P_LO,V [V^2]\n0,1\n1,2\n2,3\n");
+  Outcome outcome = run_command({"calibrate", "shot-noise", bare, "--out", path("x")});
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_THAT(outcome.err, HasSubstr("bare.csv:1: column 1 \"P_LO\" has no unit"));
+  EXPECT_FALSE(std::filesystem::exists(path("x")));
+  const std::string same = write("same.csv", "P [mW],V [V^2]\n1,2\n1,2.1\n1,1.9\n1,2.05\n");
+  EXPECT_EQ(run_command({"calibrate", "shot-noise", same}).code, 5);
+  const std::string off =
+      write("off.csv", "length [cm],transmission [dB]\n0,-5\n1,-7\n2,-9\n3,-21\n4,-13\n5,-15.1\n");
+  EXPECT_EQ(run_command({"calibrate", "loss", off}).code, 0);
+  outcome = run_command(
+      {"calibrate", "loss", off, "--strict", "--path-length", "1cm", "--out", path("off")});
+  EXPECT_EQ(outcome.code, 6);
+  EXPECT_THAT(outcome.err, HasSubstr("off.csv:5"));
+  // A rejected model gives no device.
+  EXPECT_TRUE(std::filesystem::exists(path("off/result.json")));
+  EXPECT_FALSE(std::filesystem::exists(path("off/device.yaml")));
+  EXPECT_EQ(run_command({"calibrate", "loss", off, "--range", "3:1"}).code, 2);
+  EXPECT_EQ(run_command({"calibrate", "li", path("missing.csv")}).code, 3);
+}
+
+TEST_F(CalibrateFits, cutback_sweeps_of_a_real_chip) {
+  ATTOJOULE_ASSET(folder, "lab/cutback");
+  std::vector<std::string> good{"calibrate", "loss", "--json"}, bad = good;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    (entry.path().filename().string().find("_350nm_") != std::string::npos ? good : bad)
+        .push_back(entry.path().string());
+  }
+  bad.push_back("--strict");
+  Outcome outcome = run_command(good);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto result = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(result["verdict"], "accepted");
+  EXPECT_NEAR(result["parameters"]["propagation_loss"]["value"].get<double>(), 2.25, 0.05);
+  outcome = run_command(bad);
+  EXPECT_EQ(outcome.code, 6);
+  EXPECT_EQ(nlohmann::json::parse(outcome.out)["verdict"], "rejected");
+}
+
+}  // namespace
+}  // namespace attojoule::tests

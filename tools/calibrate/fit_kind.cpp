@@ -1,0 +1,244 @@
+#include "tools/calibrate/fit_kind.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "calibration/report.hpp"
+#include "data/device_file.hpp"
+#include "data/lab_units.hpp"
+#include "photonics/error.hpp"
+#include "tools/text_table.hpp"
+
+namespace attojoule::tools {
+namespace {
+
+using calibration::CalibrationResult;
+using calibration::Estimate;
+
+// Names are the same whatever the writer does with case, blanks, underscores, dashes and dots.
+std::string plain(const std::string& name) {
+  std::string result;
+  for (const char c : name) {
+    if (c == ' ' || c == '_' || c == '-' || c == '.') continue;
+    result += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  }
+  return result;
+}
+
+bool fits(const data::LabColumn& column, const std::string& unit) {
+  const auto have = data::parse_lab_unit(column.unit);
+  const auto want = data::parse_lab_unit(unit);
+  return have && want && data::same_dimension(*have, *want);
+}
+
+std::string columns_of(const data::LabTable& table) {
+  std::string text;
+  for (const auto& column : table.columns) {
+    text += fmt::format("{}{}{}", text.empty() ? "" : ", ", column.name,
+                        column.unit.empty() ? "" : " [" + column.unit + "]");
+  }
+  return text;
+}
+
+std::vector<std::vector<std::string>> rows_of(const std::vector<Estimate>& estimates) {
+  std::vector<std::vector<std::string>> rows;
+  for (const Estimate& e : estimates) {
+    const auto text = [](double v, int digits) {
+      return std::isfinite(v) ? significant(v, digits) : std::string("-");
+    };
+    rows.push_back({e.name, text(e.value, 6), text(e.u_a, 2), text(e.u_b, 2),
+                    text(e.interval_low, 5), text(e.interval_high, 5), e.unit});
+  }
+  return rows;
+}
+
+}  // namespace
+
+std::vector<Verb> calibrate_fit_kinds() {
+  return {calibrate_ptc(), calibrate_shot_noise_kind(), calibrate_loss(), calibrate_li()};
+}
+
+void FitKindOptions::define(CLI::App& app) {
+  app.add_option("files", files, "Measurement files")->required();
+  reading.define(app);
+  app.add_option("--out", out,
+                 "Directory for result.json, device.yaml, residuals.csv, report.html, cal.h5");
+  app.add_option("--range", range, "Use only this range of the abscissa, in its unit: lo:hi");
+  app.add_option("--holdout", holdout, "Predict contiguous blocks from the others: block:K");
+  app.add_option("--device", device,
+                 "Preset or device.yaml that device.yaml starts from (default ideal-shot-noise)");
+  auto* known = app.add_flag("--known-sigma", known_sigma,
+                             "The standard deviations are known: no scaling by chi2/dof");
+  auto* scale = app.add_flag("--scale-sigma", scale_sigma,
+                             "Only ratios of the standard deviations are known: scale by chi2/dof");
+  known->excludes(scale);
+  app.add_flag("--strict", strict, "Exit code 6 where the model is rejected");
+  app.add_flag("--json", json, "result.json on the standard output");
+}
+
+std::optional<std::pair<double, double>> FitKindOptions::parsed_range() const {
+  if (range.empty()) return std::nullopt;
+  const auto colon = range.find(':');
+  std::pair<double, double> result{-std::numeric_limits<double>::infinity(),
+                                   std::numeric_limits<double>::infinity()};
+  const auto number = [&](const std::string& text, double& target) {
+    if (text.empty()) return true;
+    char* end = nullptr;
+    target = std::strtod(text.c_str(), &end);
+    return *end == '\0' && std::isfinite(target);
+  };
+  if (colon == std::string::npos || !number(range.substr(0, colon), result.first) ||
+      !number(range.substr(colon + 1), result.second) || !(result.first < result.second)) {
+    throw ConfigError(fmt::format(
+        "--range {}: no range (two numbers, the first smaller, in the unit of the abscissa). Write "
+        "lo:hi, lo: or :hi.",
+        range));
+  }
+  return result;
+}
+
+std::size_t FitKindOptions::holdout_blocks() const {
+  if (holdout.empty()) return 0;
+  char* end = nullptr;
+  const bool block = holdout.rfind("block:", 0) == 0;
+  const long count = block ? std::strtol(holdout.c_str() + 6, &end, 10) : 0;
+  if (!block || *end != '\0' || count < 2 || count > 1000) {
+    throw ConfigError(fmt::format(
+        "--holdout {}: unknown (points are held out in contiguous blocks). Write block:5.",
+        holdout));
+  }
+  return static_cast<std::size_t>(count);
+}
+
+std::string find_column(const data::LabTable& table, const ColumnWish& wish,
+                        const std::vector<std::string>& taken) {
+  const auto free = [&](const data::LabColumn& column) {
+    return std::find(taken.begin(), taken.end(), column.name) == taken.end();
+  };
+  if (!wish.given.empty()) {
+    for (const auto& column : table.columns) {
+      if (column.name == wish.given) return column.name;
+    }
+    for (const auto& column : table.columns) {
+      if (plain(column.name) == plain(wish.given)) return column.name;
+    }
+    throw DataError(fmt::format("{}: no column is called '{}' ({} {}). There are: {}.",
+                                table.file.string(), wish.given, wish.option, wish.given,
+                                columns_of(table)));
+  }
+  for (const std::string& name : wish.names) {
+    for (const auto& column : table.columns) {
+      if (free(column) && plain(column.name) == plain(name) &&
+          (column.unit.empty() || fits(column, wish.unit))) {
+        return column.name;
+      }
+    }
+  }
+  std::string only;
+  for (const auto& column : table.columns) {
+    if (!free(column) || column.unit.empty() || !fits(column, wish.unit)) continue;
+    if (!only.empty()) return "";  // two of a dimension: not for us to choose
+    only = column.name;
+  }
+  return only;
+}
+
+std::string require_column(const data::LabTable& table, const ColumnWish& wish,
+                           const std::vector<std::string>& taken) {
+  const std::string found = find_column(table, wish, taken);
+  if (!found.empty()) return found;
+  const std::string example =
+      wish.names.empty() ? wish.role : fmt::format("{} [{}]", wish.names.front(), wish.unit);
+  throw DataError(
+      fmt::format("{}: no column of the {} (columns: {}). Name it with {} NAME, or head it \"{}\".",
+                  table.file.string(), wish.role, columns_of(table), wish.option, example));
+}
+
+std::vector<double> values_of(const data::LabTable& table, const std::string& column,
+                              const ColumnWish& wish) {
+  return data::column_in(table, column, wish.unit);
+}
+
+double option_quantity(const std::string& option, const std::string& text,
+                       const std::string& unit) {
+  const char* begin = text.c_str();
+  char* end = nullptr;
+  const double value = std::strtod(begin, &end);
+  std::string have(end);
+  have.erase(0, have.find_first_not_of(' '));
+  const bool percent = have == "%" && unit == "1";
+  const auto from = data::parse_lab_unit(percent ? "1" : have);
+  const auto to = data::parse_lab_unit(unit);
+  if (end == begin || !std::isfinite(value) || !from || !to || !data::same_dimension(*from, *to)) {
+    throw ConfigError(fmt::format(
+        "{} {}: no quantity in {} (a number with its unit is needed). "
+        "Write for example {} {}.",
+        option, text, unit == "1" ? "% or parts" : unit, option, unit == "1" ? "2%" : "1" + unit));
+  }
+  return data::convert(value, *from, *to) * (percent ? 0.01 : 1);
+}
+
+calibration::InputFile input_of(const data::LabTable& table) {
+  return {table.file.string(), table.sha256, table.format};
+}
+
+void note_table(CalibrationResult& result, const data::LabTable& table) {
+  result.inputs.push_back(input_of(table));
+  for (const auto& warning : table.warnings) {
+    // Files of one series say the same.
+    if (std::find(result.warnings.begin(), result.warnings.end(), warning) ==
+        result.warnings.end()) {
+      result.warnings.push_back(warning);
+    }
+  }
+  for (const auto& [name, value] : table.settings) result.settings.emplace(name, value);
+}
+
+int finish(const FitKindOptions& options, const CalibrationResult& result, const Streams& streams) {
+  if (!options.out.empty()) {
+    calibration::write_calibration(
+        result, options.out,
+        {command_line(), data::device_to_yaml(data::load_device(options.device))});
+  }
+  if (options.json) {
+    streams.out << calibration::result_json(result);
+  } else {
+    const std::vector<std::string> head{"parameter", "value", "u type A", "u type B",
+                                        "95 % from", "to",    "unit"};
+    streams.out << fmt::format("{}: {}\nmodel: {}\nmethod: {}\n\n", result.kind,
+                               name_of(result.verdict), result.model, result.method);
+    streams.out << format_table(head, rows_of(result.parameters));
+    if (!result.figures.empty()) streams.out << "\n" << format_table(head, rows_of(result.figures));
+    for (const auto& [method, estimates] : result.alternatives) {
+      streams.out << "\nmethod " << method << "\n" << format_table(head, rows_of(estimates));
+    }
+    streams.out << fmt::format("\n{} points used, {} left out", result.points_used,
+                               result.rejected.size());
+    if (std::isfinite(result.chi2_reduced())) {
+      streams.out << fmt::format("; chi2/dof {} ({:g} degrees of freedom)",
+                                 significant(result.chi2_reduced(), 3), result.dof);
+    }
+    streams.out << fmt::format("\ntype A covariance {}\n{}\n",
+                               result.covariance_scaled ? "scaled by the data's own scatter"
+                                                        : "from known sigmas, not scaled",
+                               result.identifiability);
+    if (result.hold_out) {
+      streams.out << fmt::format("held-out blocks: rms {}, {:.1f} % inside their 95 % bands\n",
+                                 significant(result.hold_out->rms, 3),
+                                 100 * result.hold_out->coverage95);
+    }
+    for (const auto& point : result.rejected) {
+      streams.out << fmt::format("left out: {} ({})\n", point.place, point.reason);
+    }
+  }
+  for (const auto& warning : result.warnings) streams.err << "warning: " << warning << "\n";
+  for (const auto& reason : result.reasons) {
+    streams.err << fmt::format("attojoule: {}: {}\n", result.kind, reason);
+  }
+  return result.exit_code(options.strict);
+}
+
+}  // namespace attojoule::tools
