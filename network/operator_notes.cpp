@@ -171,7 +171,7 @@ constexpr std::array notes{
     OperatorNote{"Split", 1, view, "sizes known beforehand"},
     OperatorNote{"Sqrt", 1, fused_library, ""},
     OperatorNote{"Squeeze", 1, view, "axes known beforehand"},
-    OperatorNote{"Sub", 1, kernel, ""},
+    OperatorNote{"Sub", 1, fused_kernel, ""},
     OperatorNote{"Sum", 1, plain, ""},
     OperatorNote{"Tan", 7, plain, ""},
     OperatorNote{"Tanh", 1, library, ""},

@@ -156,11 +156,9 @@ network::CostFunction ledger_cost(const network::Program& program, const photoni
         continue;
       }
       network::ProductOperatingPoint split;
-      double repetitions = 0;
       for (const auto& point : points[i]) {
         const double n = std::min(point.photons_per_mac, own.most);
         split.push_back({n, point.photons_per_mac / n, 1});
-        if (split.back().repetitions > 1) repetitions += split.back().repetitions;
       }
       const auto layer = network::layer_cost(device, *own.product, request, split);
       cost.value +=

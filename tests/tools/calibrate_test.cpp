@@ -86,7 +86,7 @@ TEST_F(Calibrate, InspectAndConvert) {
   EXPECT_EQ(calibrate({"inspect"}).code, 2);
   const Outcome unknown = calibrate({"magic"});
   EXPECT_EQ(unknown.code, 2);
-  EXPECT_THAT(unknown.err, HasSubstr("Kinds of calibrate: inspect, convert"));
+  EXPECT_THAT(unknown.err, HasSubstr("inspect, convert"));
 }
 
 TEST_F(Calibrate, Psd) {
