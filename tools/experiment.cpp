@@ -135,7 +135,12 @@ void require_positive(const ConfigNode& node, const std::string& key, double val
 void read_operating_point(const ConfigNode& node, const std::filesystem::path& base,
                           Experiment& e) {
   const bool from_file = node.has("file");
-  if (from_file) e.point_file = beside(base, node.text("file"));
+  if (from_file) {
+    // Typed on the command line it is relative to the working directory, like all paths there.
+    const ConfigNode file = node.child("file");
+    const bool typed = file.place().starts_with("--set ");
+    e.point_file = beside(typed ? std::filesystem::path{} : base, file.text());
+  }
   if (!from_file || node.has("photons_per_mac")) {
     e.point.photons_per_mac = node.number("photons_per_mac", Dimension::none);
     require_positive(node, "photons_per_mac", e.point.photons_per_mac, "photons/MAC");

@@ -426,6 +426,26 @@ TEST_F(OperatingPointOfRun, each_layer_has_its_own) {
               mean * photon_aj, 1e-9);
 }
 
+// Of an experiment file it is relative to that file, with --set to the working directory.
+TEST_F(OperatingPointOfRun, its_path_is_relative_to_who_names_it) {
+  model_file();
+  data_file();
+  const std::string points =
+      "layers:\n  - {name: fc1, photons_per_mac: 3}\n  - {name: fc2, photons_per_mac: 4}\n";
+  std::filesystem::create_directories(path("sub"));
+  write("sub/experiment.yaml",
+        "model: ../model.onnx\ndata: ../data.h5\noperating_point: {file: points.yaml}\n");
+  write("sub/points.yaml", points);
+  const std::string experiment = path("sub/experiment.yaml");
+  EXPECT_EQ(run_command({"run", experiment}).code, 0);
+  std::filesystem::rename(path("sub/points.yaml"), path("here.yaml"));
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(folder_);
+  const Outcome typed = run_command({"run", experiment, "--set", "operating_point.file=here.yaml"});
+  std::filesystem::current_path(before);
+  EXPECT_EQ(typed.code, 0) << typed.err;
+}
+
 TEST_F(OperatingPointOfRun, the_same_everywhere_is_the_uniform_point) {
   const json file = json::parse(with("layers:\n"
                                      "  - {name: fc1, photons_per_mac: 5}\n"
