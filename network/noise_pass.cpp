@@ -19,8 +19,8 @@
 #define ATTOJOULE_NETWORK_FUSED_TABLES
 namespace attojoule::network {
 
-// Of every channel, readable for 15 channels beyond the last where their number is not a multiple
-// of 16 (the first ones again).
+// Of every channel, readable for 15 channels beyond the last (the first ones again) where a vector
+// may start at a channel that is not a multiple of 16.
 struct FusedTables {
   const float* offset = nullptr;
   const float* slope = nullptr;
@@ -31,6 +31,13 @@ struct FusedTables {
   const std::int32_t* shift = nullptr;
   const std::int32_t* weight_zero = nullptr;
   const float* roots = nullptr;  // of the norms, from the first row of a chunk on
+  // Of counted photoelectrons (Error::counted): mean counts of both diodes without dark ones, root
+  // and inverse root of all counts, counts per unit of y and of the norm's root, and its inverse.
+  const float* light = nullptr;
+  const float* root_total = nullptr;
+  const float* inverse_root_total = nullptr;
+  const float* gain = nullptr;
+  const float* inverse_gain = nullptr;
 };
 
 }  // namespace attojoule::network
@@ -47,6 +54,7 @@ enum class Error {
   product,   // the tile holds normal numbers; variance = slope * norm
   factored,  // likewise; sigma = deviation_slope * sqrt(norm), one norm for the row
   general,   // likewise; variance with offset and signal terms
+  counted,  // likewise; photoelectrons of two equal diodes, whose light does not depend on the norm
 };
 
 // A stretch of one row: channels [first, first + count) of row `position`. `y` and `tile` belong to
@@ -200,11 +208,31 @@ void Dequantise(const NoisePass& pass, std::int64_t begin, std::int64_t end, flo
 // are so long that 16 elements touch two of them at most.
 namespace ph = photonics::HWY_NAMESPACE;
 
+// Root of what the gain of counted photoelectrons is divided by; 1 where nothing divides it.
+template <class Tag>
+HWY_INLINE hn::Vec<Tag> CountRoot(Tag d, const DiodeCounts& counts, hn::Vec<Tag> norm) {
+  if (!counts.normalised) return hn::Set(d, 1.0f);
+  const auto all = hn::MulAdd(norm, hn::Set(d, counts.norm_scale), hn::Set(d, counts.norm_offset));
+  return hn::Sqrt(hn::Max(all, hn::Zero(d)));
+}
+
+// That root and its inverse; an input without light has the inverse 0, and so no gain and no error.
+template <class Tag>
+struct CountedRow {
+  hn::Vec<Tag> root, inverse;
+  HWY_INLINE CountedRow(Tag d, hn::Vec<Tag> of_norm)
+      : root(of_norm),
+        inverse(
+            hn::IfThenElseZero(hn::Gt(of_norm, hn::Zero(d)), hn::Div(hn::Set(d, 1.0f), of_norm))) {}
+};
+
 template <Error error, bool single_norm, bool integer>
 class FusedSweep {
  public:
-  FusedSweep(const NoisePass& pass, const FusedTables& tables, std::int64_t begin)
+  FusedSweep(const NoisePass& pass, const DiodeCounts* counts, const FusedTables& tables,
+             std::int64_t begin)
       : pass_(pass),
+        counts_(counts),
         tables_(tables),
         first_row_(begin / pass.channels),
         row_(first_row_),
@@ -255,10 +283,10 @@ class FusedSweep {
   }
 
   // Of every row, or their roots; not used where every channel has a norm of its own.
-  HWY_INLINE const float* norms() const {
-    return error == Error::factored ? tables_.roots : pass_.norms;
-  }
-  HWY_INLINE std::int64_t first_norm() const { return error == Error::factored ? first_row_ : 0; }
+  static constexpr bool takes_roots =
+      error == Error::factored || (error == Error::counted && single_norm);
+  HWY_INLINE const float* norms() const { return takes_roots ? tables_.roots : pass_.norms; }
+  HWY_INLINE std::int64_t first_norm() const { return takes_roots ? first_row_ : 0; }
 
   HWY_INLINE void put(std::int64_t i, std::int64_t row, std::int64_t channel, ph::FloatVec norm,
                       ph::FloatVec z) const {
@@ -268,6 +296,19 @@ class FusedSweep {
     if constexpr (error == Error::factored) {
       const auto sigma = hn::Mul(hn::LoadU(d, tables_.deviation + channel), norm);
       value = hn::MulAdd(sigma, z, y);
+    } else if constexpr (error == Error::counted) {
+      if constexpr (!single_norm) {
+        norm = CountRoot(d, *counts_, hn::LoadU(d, pass_.norms + i));
+      }
+      const auto load = [&](const float* table) HWY_ATTR { return hn::LoadU(d, table + channel); };
+      const CountedRow row_values(d, norm);
+      const auto light = load(tables_.light);
+      const auto product = hn::Mul(hn::Mul(load(tables_.gain), row_values.inverse), y);
+      const auto signal = hn::Min(hn::Max(product, hn::Neg(light)), light);
+      const auto deviation = ph::SkellamDeviation(d, load(tables_.root_total),
+                                                  load(tables_.inverse_root_total), signal, z);
+      const auto inverse_gain = hn::Mul(load(tables_.inverse_gain), row_values.root);
+      value = hn::Add(y, hn::Mul(hn::Add(deviation, hn::Sub(signal, product)), inverse_gain));
     } else {
       if constexpr (!single_norm) norm = hn::LoadU(d, pass_.norms + i);
       auto variance = hn::Mul(hn::LoadU(d, tables_.slope + channel), norm);
@@ -317,6 +358,7 @@ class FusedSweep {
   }
 
   const NoisePass& pass_;
+  const DiodeCounts* counts_;
   const FusedTables& tables_;
   std::int64_t first_row_, row_, channel_;
   bool bounded_above_;
@@ -324,11 +366,20 @@ class FusedSweep {
 
 template <Error error, bool single_norm>
 void FusedWith(const NoisePass& pass, const FusedTables& tables, const photonics::RandomPlan& plan,
-               std::int64_t begin, std::int64_t end) {
+               std::int64_t begin, std::int64_t end, const DiodeCounts* counts = nullptr) {
   if (pass.integers.sums != nullptr) {
-    FusedSweep<error, single_norm, true>(pass, tables, begin).run(plan, begin, end);
+    FusedSweep<error, single_norm, true>(pass, counts, tables, begin).run(plan, begin, end);
   } else {
-    FusedSweep<error, single_norm, false>(pass, tables, begin).run(plan, begin, end);
+    FusedSweep<error, single_norm, false>(pass, counts, tables, begin).run(plan, begin, end);
+  }
+}
+
+void FusedCounts(const NoisePass& pass, const DiodeCounts& counts, const FusedTables& tables,
+                 const photonics::RandomPlan& plan, std::int64_t begin, std::int64_t end) {
+  if (pass.norm_per_channel) {
+    FusedWith<Error::counted, false>(pass, tables, plan, begin, end, &counts);
+  } else {
+    FusedWith<Error::counted, true>(pass, tables, plan, begin, end, &counts);
   }
 }
 
@@ -355,6 +406,20 @@ void Roots(const float* values, std::int64_t count, float* roots) {
   for (; i < count; ++i) roots[i] = std::sqrt(values[i]);
 }
 
+// What FusedCounts takes for the roots of the norms.
+void CountRoots(const DiodeCounts& counts, const float* norms, std::int64_t count, float* roots) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> one;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    hn::StoreU(CountRoot(d, counts, hn::LoadU(d, norms + i)), d, roots + i);
+  }
+  for (; i < count; ++i) {
+    hn::StoreU(CountRoot(one, counts, hn::LoadU(one, norms + i)), one, roots + i);
+  }
+}
+
 // Errors of counted photoelectrons; s.tile holds normal numbers. `smallest` becomes the smallest
 // mean of both diodes together: below skellam_series_total the caller draws again.
 template <bool single_norm, class Tag>
@@ -365,23 +430,19 @@ HWY_INLINE std::int64_t CountRun(Tag d, const NoisePass& pass, const DiodeCounts
   const std::int64_t base = s.position * pass.channels + s.first;
   const auto set = [d](float value) { return hn::Set(d, value); };
   const auto zero = hn::Zero(d);
-  const auto inverse_root = [&](hn::Vec<Tag> norm) {
-    const auto all = hn::MulAdd(norm, set(counts.norm_scale), set(counts.norm_offset));
-    return hn::IfThenElseZero(hn::Gt(all, zero), hn::Div(set(1), hn::Sqrt(all)));
-  };
   const auto row_norm = set(single_norm ? pass.norms[s.position] : 0.0f);
-  const auto row_inverse = counts.normalised && single_norm ? inverse_root(row_norm) : set(1);
+  CountedRow row(d, CountRoot(d, counts, row_norm));
   for (; i + lanes <= s.count; i += lanes) {
     const auto y = hn::LoadU(d, s.y + i);
     auto norm = row_norm;
-    auto inverse = row_inverse;
     if constexpr (!single_norm) {
       norm = hn::LoadU(d, pass.norms + base + i);
-      if (counts.normalised) inverse = inverse_root(norm);
+      row = CountedRow(d, CountRoot(d, counts, norm));
     }
     const auto channel_light = hn::LoadU(d, counts.light + s.first + i);
     const auto light = hn::MulAdd(set(counts.light_per_input_norm), norm, channel_light);
-    const auto gain = hn::Mul(hn::LoadU(d, counts.gain + s.first + i), inverse);
+    const auto channel_gain = hn::LoadU(d, counts.gain + s.first + i);
+    const auto gain = hn::Mul(channel_gain, row.inverse);
     const auto product = hn::Mul(gain, y);
     const auto signal = hn::Min(hn::Max(product, hn::Neg(light)), light);
     const auto offset = hn::MulAdd(
@@ -390,9 +451,11 @@ HWY_INLINE std::int64_t CountRun(Tag d, const NoisePass& pass, const DiodeCounts
     const auto total =
         hn::MulAdd(set(counts.imbalance), signal, hn::Add(light, set(2 * counts.dark)));
     smallest = hn::Min(smallest, total);
-    const auto deviation = photonics::HWY_NAMESPACE::SkellamDeviation(
-        d, total, hn::Add(offset, signal), hn::LoadU(d, s.tile + i));
-    const auto error = hn::Div(hn::Add(deviation, hn::Sub(signal, product)), gain);
+    const auto root = hn::Sqrt(total);
+    const auto deviation = ph::SkellamDeviation(d, root, hn::Div(set(1), root),
+                                                hn::Add(offset, signal), hn::LoadU(d, s.tile + i));
+    const auto inverse_gain = hn::Mul(hn::Div(set(1), channel_gain), row.root);
+    const auto error = hn::Mul(hn::Add(deviation, hn::Sub(signal, product)), inverse_gain);
     hn::StoreU(hn::IfThenElseZero(hn::Gt(gain, zero), error), d, errors + i);
   }
   return i;
@@ -474,7 +537,9 @@ namespace attojoule::network {
 
 HWY_EXPORT(SweepGaussian);
 HWY_EXPORT(Fused);
+HWY_EXPORT(FusedCounts);
 HWY_EXPORT(Roots);
+HWY_EXPORT(CountRoots);
 HWY_EXPORT(SweepErrors);
 HWY_EXPORT(SweepClean);
 HWY_EXPORT(Dequantise);
@@ -522,11 +587,12 @@ void sweep_part(const NoisePass& pass, Tile& tile, std::int64_t begin, std::int6
 // may start at any channel.
 class Continued {
  public:
-  explicit Continued(const NoisePass& pass) {
+  explicit Continued(const NoisePass& pass, const DiodeCounts* counts = nullptr) {
     const auto channels = static_cast<std::size_t>(pass.channels);
-    const bool copy = channels % photonics::random_lanes_per_run != 0;
+    const bool copy = channels % photonics::random_lanes_per_run != 0 ||
+                      pass.first_element % photonics::random_lanes_per_run != 0;
     const std::size_t length = channels + photonics::random_lanes_per_run;
-    numbers_.reserve(6 * length);
+    numbers_.reserve(11 * length);
     integers_.reserve(2 * length);
     const auto extended = [&](const auto* values, auto& storage) {
       if (values == nullptr || !copy) return values;
@@ -546,6 +612,19 @@ class Continued {
       numbers_.resize(numbers_.size() + length, 0.0f);
       tables.bias = numbers_.data() + numbers_.size() - length;
     }
+    if (counts == nullptr) return;
+    tables.light = extended(counts->light, numbers_);
+    tables.gain = extended(counts->gain, numbers_);
+    const auto computed = [&](auto formula) {
+      const std::size_t start = numbers_.size();
+      for (std::size_t i = 0; i < length; ++i) numbers_.push_back(formula(i % channels));
+      return numbers_.data() + start;
+    };
+    const auto root = [&](std::size_t c) { return std::sqrt(counts->light[c] + 2 * counts->dark); };
+    tables.root_total = computed(root);
+    tables.inverse_root_total = computed([&](std::size_t c) { return 1 / root(c); });
+    tables.inverse_gain =
+        computed([&](std::size_t c) { return counts->gain[c] > 0 ? 1 / counts->gain[c] : 0.0f; });
   }
 
   FusedTables tables;
@@ -557,21 +636,27 @@ class Continued {
 
 }  // namespace
 
-void apply_gaussian_noise(const NoisePass& pass) {
+namespace {
+
+// Walks the outputs: part(begin, end) for those before and after the whole groups of the random
+// stream (for all where rows are too short), whole(continued tables, plan, begin, end) for chunks
+// of whole groups, after roots(first row, rows, where to).
+template <class Part, class Whole, class Roots>
+void sweep_groups(const NoisePass& pass, const DiodeCounts* counts, Part part, Whole whole_groups,
+                  Roots roots_of_rows) {
   constexpr auto group = static_cast<std::int64_t>(photonics::random_group_size);
   constexpr auto run = static_cast<std::int64_t>(photonics::random_lanes_per_run);
   const std::int64_t count = pass.positions * pass.channels;
-  Tile tile;
   const auto before = static_cast<std::int64_t>(
       (photonics::random_group_size - pass.first_element % photonics::random_group_size) %
       photonics::random_group_size);
   const std::int64_t whole = before >= count ? 0 : (count - before) / group * group;
   if (pass.channels < run || whole < 16 * group) {
-    sweep_part(pass, tile, 0, count);
+    part(0, count);
     return;
   }
-  sweep_part(pass, tile, 0, before);
-  Continued continued(pass);
+  part(0, before);
+  Continued continued(pass, counts);
   const photonics::RandomPlan plan = photonics::make_random_plan(pass.stream);
   // A chunk of at most this many elements has roots of at most this many rows.
   constexpr std::int64_t chunk = 256 * group;
@@ -579,14 +664,30 @@ void apply_gaussian_noise(const NoisePass& pass) {
   continued.tables.roots = roots.data();
   for (std::int64_t begin = before; begin < before + whole; begin += chunk) {
     const std::int64_t end = std::min(begin + chunk, before + whole);
-    if (!pass.has_offset && !pass.norm_per_channel && pass.deviation_slope != nullptr) {
-      const std::int64_t row = begin / pass.channels;
-      const std::int64_t rows = (end - 1) / pass.channels - row + 1;
-      HWY_DYNAMIC_DISPATCH(Roots)(pass.norms + row, rows, roots.data());
-    }
-    HWY_DYNAMIC_DISPATCH(Fused)(pass, continued.tables, plan, begin, end);
+    const std::int64_t row = begin / pass.channels;
+    roots_of_rows(row, (end - 1) / pass.channels - row + 1, roots.data());
+    whole_groups(continued.tables, plan, begin, end);
   }
-  sweep_part(pass, tile, before + whole, count);
+  part(before + whole, count);
+}
+
+}  // namespace
+
+void apply_gaussian_noise(const NoisePass& pass) {
+  Tile tile;
+  const bool factored =
+      !pass.has_offset && !pass.norm_per_channel && pass.deviation_slope != nullptr;
+  sweep_groups(
+      pass, nullptr,
+      [&](std::int64_t begin, std::int64_t end) { sweep_part(pass, tile, begin, end); },
+      [&](const FusedTables& tables, const photonics::RandomPlan& plan, std::int64_t begin,
+          std::int64_t end) {
+        HWY_DYNAMIC_DISPATCH(Fused)
+        (pass, tables, plan, begin, end);
+      },
+      [&](std::int64_t row, std::int64_t rows, float* roots) {
+        if (factored) HWY_DYNAMIC_DISPATCH(Roots)(pass.norms + row, rows, roots);
+      });
 }
 
 void apply_rounding(const NoisePass& pass, float low, float step) {
@@ -696,27 +797,69 @@ void draw_few_counts(const NoisePass& pass, const DiodeCounts& counts, std::int6
 
 }  // namespace
 
-void apply_photoelectron_counting(const NoisePass& pass, const DiodeCounts& counts) {
-  Tile tile;
+namespace {
+
+// Elements [begin, end) of the output, tile by tile.
+void count_part(const NoisePass& pass, const DiodeCounts& counts, Tile& tile, std::int64_t begin,
+                std::int64_t end) {
   alignas(64) std::array<float, tile_size> errors;
   photonics::RandomStream stream_read = pass.stream;
   stream_read.domain = photonics::NoiseDomain::read_out;
-  for_each_tile(pass, tile, [&](std::int64_t begin, std::int64_t end, const float* y) {
-    const auto size = static_cast<std::size_t>(end - begin);
+  for (; begin < end; begin += tile_size) {
+    const std::int64_t stop = std::min(begin + tile_size, end);
+    const float* y = accumulators(pass, tile, begin, stop);
+    const auto size = static_cast<std::size_t>(stop - begin);
     const std::uint64_t first = pass.first_element + static_cast<std::uint64_t>(begin);
     photonics::fill_normal(pass.stream, first, std::span(tile.drawn).first(size));
-    const float smallest = HWY_DYNAMIC_DISPATCH(CountErrors)(pass, counts, begin, end, y,
+    const float smallest = HWY_DYNAMIC_DISPATCH(CountErrors)(pass, counts, begin, stop, y,
                                                              tile.drawn.data(), errors.data());
     // Not "<": a mean that is not a number must not pass for a large one.
     if (!(smallest >= photonics::skellam_series_total)) {
-      draw_few_counts(pass, counts, begin, end, y, errors.data());
+      draw_few_counts(pass, counts, begin, stop, y, errors.data());
     }
     if (counts.has_residual) {
       photonics::fill_normal(stream_read, first, std::span(tile.drawn).first(size));
-      HWY_DYNAMIC_DISPATCH(AddResidual)(pass, begin, end, y, tile.drawn.data(), errors.data());
+      HWY_DYNAMIC_DISPATCH(AddResidual)(pass, begin, stop, y, tile.drawn.data(), errors.data());
     }
-    HWY_DYNAMIC_DISPATCH(SweepErrors)(pass, begin, end, y, errors.data());
-  });
+    HWY_DYNAMIC_DISPATCH(SweepErrors)(pass, begin, stop, y, errors.data());
+  }
+}
+
+// Whether the means of both diodes together depend on the channel alone and are large everywhere,
+// and nothing but the counts is drawn.
+bool counts_in_registers(const NoisePass& pass, const DiodeCounts& counts) {
+  if (counts.imbalance != 0 || counts.offset_shift != 0 || counts.offset_per_light != 0 ||
+      counts.offset_per_input_norm != 0 || counts.light_per_input_norm != 0 ||
+      counts.has_residual) {
+    return false;
+  }
+  for (std::int64_t c = 0; c < pass.channels; ++c) {
+    if (!(counts.light[c] + 2 * counts.dark >= photonics::skellam_series_total)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void apply_photoelectron_counting(const NoisePass& pass, const DiodeCounts& counts) {
+  Tile tile;
+  const auto part = [&](std::int64_t begin, std::int64_t end) {
+    count_part(pass, counts, tile, begin, end);
+  };
+  if (!counts_in_registers(pass, counts)) {
+    part(0, pass.positions * pass.channels);
+    return;
+  }
+  sweep_groups(
+      pass, &counts, part,
+      [&](const FusedTables& tables, const photonics::RandomPlan& plan, std::int64_t begin,
+          std::int64_t end) {
+        HWY_DYNAMIC_DISPATCH(FusedCounts)(pass, counts, tables, plan, begin, end);
+      },
+      [&](std::int64_t row, std::int64_t rows, float* roots) {
+        if (pass.norm_per_channel) return;
+        HWY_DYNAMIC_DISPATCH(CountRoots)(counts, pass.norms + row, rows, roots);
+      });
 }
 
 float accumulated(const NoisePass& pass, std::int64_t position, std::int64_t channel) {

@@ -7,10 +7,10 @@ namespace {
 
 constexpr OperatorWays product{.product = true};
 constexpr OperatorWays fused_kernel{.fused = true, .kernel = true};
-constexpr OperatorWays fused_library{.fused = true, .library = true};
+constexpr OperatorWays fused_onednn{.fused = true, .onednn = true};
 constexpr OperatorWays view{.view = true};
-constexpr OperatorWays library{.library = true};
-constexpr OperatorWays library_or_plain{.library = true, .plain = true};
+constexpr OperatorWays onednn{.onednn = true};
+constexpr OperatorWays onednn_or_plain{.onednn = true, .plain = true};
 constexpr OperatorWays kernel{.kernel = true};
 constexpr OperatorWays kernel_or_plain{.kernel = true, .plain = true};
 constexpr OperatorWays fused_kernel_or_plain{.fused = true, .kernel = true, .plain = true};
@@ -23,7 +23,7 @@ constexpr const char* constant_axes =
     "axes known beforehand (attribute up to opset 17, input after)";
 
 constexpr std::array notes{
-    OperatorNote{"Abs", 1, library, ""},
+    OperatorNote{"Abs", 1, onednn, ""},
     OperatorNote{"Acos", 7, plain, ""},
     OperatorNote{"Acosh", 9, plain, ""},
     OperatorNote{"Add", 1, fused_kernel,
@@ -35,7 +35,7 @@ constexpr std::array notes{
     OperatorNote{"Asinh", 9, plain, ""},
     OperatorNote{"Atan", 7, plain, ""},
     OperatorNote{"Atanh", 9, plain, ""},
-    OperatorNote{"AveragePool", 1, library_or_plain, windows},
+    OperatorNote{"AveragePool", 1, onednn_or_plain, windows},
     OperatorNote{
         "BatchNormalization",
         1,
@@ -48,7 +48,7 @@ constexpr std::array notes{
     OperatorNote{"CastLike", 15, plain, ""},
     OperatorNote{"Ceil", 1, plain, ""},
     OperatorNote{"Celu", 12, plain, ""},
-    OperatorNote{"Clip", 1, fused_library, "bounds are single numbers"},
+    OperatorNote{"Clip", 1, fused_onednn, "bounds are single numbers"},
     OperatorNote{"Concat", 1, kernel, ""},
     OperatorNote{"Constant", 1, folded, "numbers only"},
     OperatorNote{"ConstantOfShape", 9, folded, "shape known beforehand"},
@@ -69,10 +69,10 @@ constexpr std::array notes{
         {.product = true, .view = true, .kernel = true, .plain = true},
         "one or two operands, no label twice in a term. Two operands whose sum has products "
         "run as MatMul; without a sum as Mul"},
-    OperatorNote{"Elu", 1, library, ""},
+    OperatorNote{"Elu", 1, onednn, ""},
     OperatorNote{"Equal", 1, plain, ""},
     OperatorNote{"Erf", 9, fused_kernel, ""},
-    OperatorNote{"Exp", 1, library, ""},
+    OperatorNote{"Exp", 1, onednn, ""},
     OperatorNote{"Expand", 8, view, "shape known beforehand"},
     OperatorNote{"EyeLike", 9, folded, ""},
     OperatorNote{"Flatten", 1, view, ""},
@@ -82,25 +82,25 @@ constexpr std::array notes{
     OperatorNote{"GatherND", 11, plain, ""},
     OperatorNote{"Gemm", 1, product,
                  "of two computed operands, transposed or with a computed bias it runs as MatMul"},
-    OperatorNote{"GlobalAveragePool", 1, library, windows},
-    OperatorNote{"GlobalMaxPool", 1, library, windows},
+    OperatorNote{"GlobalAveragePool", 1, onednn, windows},
+    OperatorNote{"GlobalMaxPool", 1, onednn, windows},
     OperatorNote{"Greater", 1, plain, ""},
     OperatorNote{"GreaterOrEqual", 12, plain, ""},
     OperatorNote{"GroupNormalization", 18, plain,
                  "as in opset 18: one scale for each group, not for each channel"},
-    OperatorNote{"HardSigmoid", 1, library, ""},
-    OperatorNote{"HardSwish", 14, library, ""},
+    OperatorNote{"HardSigmoid", 1, onednn, ""},
+    OperatorNote{"HardSwish", 14, onednn, ""},
     OperatorNote{"Identity", 1, folded, ""},
     OperatorNote{"InstanceNormalization", 1, plain, ""},
     OperatorNote{"IsInf", 10, plain, ""},
     OperatorNote{"IsNaN", 9, plain, ""},
     OperatorNote{"LRN", 1, plain, ""},
-    OperatorNote{"LayerNormalization", 17, library_or_plain,
+    OperatorNote{"LayerNormalization", 17, onednn_or_plain,
                  "its decomposed form runs as the operators that it is made of"},
-    OperatorNote{"LeakyRelu", 1, library, ""},
+    OperatorNote{"LeakyRelu", 1, onednn, ""},
     OperatorNote{"Less", 1, plain, ""},
     OperatorNote{"LessOrEqual", 12, plain, ""},
-    OperatorNote{"Log", 1, library, ""},
+    OperatorNote{"Log", 1, onednn, ""},
     OperatorNote{"LogSoftmax", 1, plain, "one axis from opset 13, all from `axis` on before"},
     OperatorNote{"LpNormalization", 1, plain, ""},
     OperatorNote{
@@ -109,13 +109,13 @@ constexpr std::array notes{
         "a constant stack or a constant on the left are a product of two operands, both of "
         "which are modulated anew"},
     OperatorNote{"Max", 1, kernel_or_plain, ""},
-    OperatorNote{"MaxPool", 1, library_or_plain, "one and two dimensions; no indices"},
+    OperatorNote{"MaxPool", 1, onednn_or_plain, "one and two dimensions; no indices"},
     OperatorNote{"Mean", 1, plain, ""},
     OperatorNote{"Min", 1, kernel_or_plain, ""},
-    OperatorNote{"Mish", 18, library, ""},
+    OperatorNote{"Mish", 18, onednn, ""},
     OperatorNote{"Mod", 10, plain, ""},
     OperatorNote{"Mul", 1, fused_kernel, ""},
-    OperatorNote{"Neg", 1, library, ""},
+    OperatorNote{"Neg", 1, onednn, ""},
     OperatorNote{"NonZero", 9, folded, "of constants only: the shape would depend on the input"},
     OperatorNote{"Not", 1, plain, ""},
     OperatorNote{"OneHot", 9, plain, "depth known beforehand"},
@@ -141,12 +141,12 @@ constexpr std::array notes{
     OperatorNote{"ReduceSum", 1, plain,
                  "axes known beforehand (attribute up to opset 12, input after)"},
     OperatorNote{"ReduceSumSquare", 1, plain, constant_axes},
-    OperatorNote{"Relu", 1, fused_library, ""},
+    OperatorNote{"Relu", 1, fused_onednn, ""},
     OperatorNote{"Reshape", 1, view, "shape known beforehand"},
     OperatorNote{
         "Resize",
         10,
-        {.library = true, .kernel = true, .plain = true},
+        {.onednn = true, .kernel = true, .plain = true},
         "nearest, linear, cubic; all coordinate modes up to opset 18; scales and sizes known "
         "beforehand; no antialiasing. Fast: nearest by whole factors, linear with half_pixel"},
     OperatorNote{"Round", 11, plain, "half to even"},
@@ -156,25 +156,25 @@ constexpr std::array notes{
     OperatorNote{"Selu", 1, plain, ""},
     OperatorNote{"Shape", 1, folded, ""},
     OperatorNote{"Shrink", 9, plain, ""},
-    OperatorNote{"Sigmoid", 1, fused_library, ""},
+    OperatorNote{"Sigmoid", 1, fused_onednn, ""},
     OperatorNote{"Sign", 9, plain, ""},
     OperatorNote{"Sin", 7, plain, ""},
     OperatorNote{"Sinh", 9, plain, ""},
     OperatorNote{"Size", 1, folded, ""},
     OperatorNote{"Slice", 1, view,
                  "bounds known beforehand (attributes up to opset 9, inputs after)"},
-    OperatorNote{"Softmax", 1, library_or_plain,
+    OperatorNote{"Softmax", 1, onednn_or_plain,
                  "one axis from opset 13, all from `axis` on before; fast over the last axis"},
-    OperatorNote{"Softplus", 1, library, ""},
+    OperatorNote{"Softplus", 1, onednn, ""},
     OperatorNote{"Softsign", 1, plain, ""},
     OperatorNote{"SpaceToDepth", 1, plain, ""},
     OperatorNote{"Split", 1, view, "sizes known beforehand"},
-    OperatorNote{"Sqrt", 1, fused_library, ""},
+    OperatorNote{"Sqrt", 1, fused_onednn, ""},
     OperatorNote{"Squeeze", 1, view, "axes known beforehand"},
     OperatorNote{"Sub", 1, fused_kernel, ""},
     OperatorNote{"Sum", 1, plain, ""},
     OperatorNote{"Tan", 7, plain, ""},
-    OperatorNote{"Tanh", 1, library, ""},
+    OperatorNote{"Tanh", 1, onednn, ""},
     OperatorNote{"ThresholdedRelu", 10, plain, ""},
     OperatorNote{"Tile", 1, plain, "repeats known beforehand"},
     OperatorNote{"TopK", 1, plain, "K known beforehand"},

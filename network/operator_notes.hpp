@@ -16,7 +16,7 @@ struct OperatorWays {
   bool product = false;  // on the optical hardware: noisy, counted, billed
   bool fused = false;    // digital, in the same sweep as the product before it
   bool view = false;     // digital, another look at the same numbers (a copy where that is needed)
-  bool library = false;  // digital, oneDNN
+  bool onednn = false;   // digital, oneDNN
   bool kernel = false;   // digital, a loop in single precision
   bool plain = false;    // digital, its definition in double precision: slow
   bool folded = false;   // gone before anything runs: constant, or no effect at inference

@@ -15,19 +15,17 @@ namespace attojoule::photonics::HWY_NAMESPACE {
 void SkellamDeviations(std::size_t count, const float* totals, const float* differences,
                        const float* normals, float* deviations) {
   namespace hn = hwy::HWY_NAMESPACE;
+  const auto deviate = [&](auto d, std::size_t i) HWY_ATTR {
+    const auto sigma = hn::Sqrt(hn::LoadU(d, totals + i));
+    const auto inverse = hn::Div(hn::Set(d, 1.0f), sigma);
+    const auto difference = hn::LoadU(d, differences + i);
+    const auto z = hn::LoadU(d, normals + i);
+    hn::StoreU(SkellamDeviation(d, sigma, inverse, difference, z), d, deviations + i);
+  };
   const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> one;
   std::size_t i = 0;
-  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) {
-    hn::StoreU(SkellamDeviation(d, hn::LoadU(d, totals + i), hn::LoadU(d, differences + i),
-                                hn::LoadU(d, normals + i)),
-               d, deviations + i);
-  }
-  for (; i < count; ++i) {
-    hn::StoreU(SkellamDeviation(one, hn::LoadU(one, totals + i), hn::LoadU(one, differences + i),
-                                hn::LoadU(one, normals + i)),
-               one, deviations + i);
-  }
+  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) deviate(d, i);
+  for (; i < count; ++i) deviate(hn::CappedTag<float, 1>(), i);
 }
 
 }  // namespace attojoule::photonics::HWY_NAMESPACE

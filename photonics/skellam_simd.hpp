@@ -12,15 +12,14 @@
 HWY_BEFORE_NAMESPACE();
 namespace attojoule::photonics::HWY_NAMESPACE {
 
-// (n+ - n-) - difference at the quantile of z; the series of skellam.hpp. The whole part of the
-// difference is set aside before rounding, so that large counts are not shifted.
+// (n+ - n-) - difference at the quantile of z; the series of skellam.hpp. sigma: root of the mean
+// total, inverse: 1 / sigma. The whole part of the difference is set aside before rounding, so that
+// large counts are not shifted.
 template <class Tag, class Vec = hwy::HWY_NAMESPACE::Vec<Tag>>
-HWY_INLINE Vec SkellamDeviation(Tag d, Vec total, Vec difference, Vec z) {
+HWY_INLINE Vec SkellamDeviation(Tag d, Vec sigma, Vec inverse, Vec difference, Vec z) {
   namespace hn = hwy::HWY_NAMESPACE;
   const auto set = [d](double value) { return hn::Set(d, static_cast<float>(value)); };
   const auto one = set(1);
-  const auto sigma = hn::Sqrt(total);
-  const auto inverse = hn::Div(one, sigma);
   const auto ratio = hn::Mul(difference, hn::Mul(inverse, inverse));
   const auto rho = hn::Min(hn::Max(ratio, set(-1)), one);
   const auto rho2 = hn::Mul(rho, rho);

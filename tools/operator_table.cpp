@@ -15,7 +15,7 @@ std::string ways_text(const network::OperatorWays& ways) {
   if (ways.product) parts.emplace_back("**optical product**");
   if (ways.fused) parts.emplace_back("fused");
   if (ways.view) parts.emplace_back("view");
-  if (ways.library) parts.emplace_back("oneDNN");
+  if (ways.onednn) parts.emplace_back("oneDNN");
   if (ways.kernel) parts.emplace_back("kernel");
   if (ways.plain) parts.emplace_back("plain");
   if (ways.folded) parts.emplace_back("folded");

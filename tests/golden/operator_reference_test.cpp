@@ -163,7 +163,7 @@ const char* to_string(network::DigitalWay way) {
     case network::DigitalWay::view:
       return "view";
     case network::DigitalWay::library:
-      return "library";
+      return "onednn";
     case network::DigitalWay::kernel:
       return "kernel";
     case network::DigitalWay::plain:
@@ -177,7 +177,7 @@ std::set<std::string> noted_ways(const network::OperatorWays& ways) {
   if (ways.product) result.insert("product");
   if (ways.fused) result.insert("fused");
   if (ways.view) result.insert("view");
-  if (ways.library) result.insert("library");
+  if (ways.onednn) result.insert("onednn");
   if (ways.kernel) result.insert("kernel");
   if (ways.plain) result.insert("plain");
   if (ways.folded) result.insert("folded");

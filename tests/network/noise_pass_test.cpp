@@ -110,9 +110,10 @@ const std::vector<std::pair<std::int64_t, std::int64_t>> sizes{
 TEST(GaussianNoise, equals_the_plain_formula) {
   for (const auto& [positions, channels] : sizes) {
     const Arrays a(positions, channels);
-    for (int options = 0; options < 32; ++options) {
+    for (int options = 0; options < 64; ++options) {
       Reals output(a.y.size(), -1000);
       NoisePass pass = a.pass(output.data());
+      if ((options & 32) != 0) pass.first_element = 37;
       if ((options & 1) != 0) pass.bias = a.bias.data();
       if ((options & 2) != 0) pass.residual = a.residual.data();
       pass.has_offset = (options & 4) != 0;
@@ -245,6 +246,49 @@ TEST(GaussianNoise, without_variance_nothing_changes) {
   pass.has_offset = false;
   network::apply_gaussian_noise(pass);
   EXPECT_EQ(output, a.y);
+}
+
+// ---- photoelectrons of two diodes ----
+
+// A pass whose counts come from registers, and the same with a second noise of no size, which is
+// drawn and added tile by tile.
+TEST(PhotoelectronCounting, is_the_same_in_registers_and_tile_by_tile) {
+  for (const bool per_channel : {false, true}) {
+    for (const bool normalised : {false, true}) {
+      for (const std::int64_t channels : {16, 17, 64, 100}) {
+        SCOPED_TRACE(std::to_string(channels) + (per_channel ? " per channel" : "") +
+                     (normalised ? " normalised" : ""));
+        const std::int64_t positions = 150;
+        Arrays arrays(positions, channels);
+        arrays.norms[3] = 0;  // no light: the output stays
+        const Reals light = positive_reals(channels, 20, 300);
+        Reals gain = positive_reals(channels, 21, 5);
+        gain[5] = 0;
+        const Reals none(static_cast<std::size_t>(channels), 0.0f);
+        Reals registers(arrays.y.size()), tiles(arrays.y.size());
+        NoisePass pass = arrays.pass(registers.data());
+        pass.norm_per_channel = per_channel;
+        pass.first_element = 37;
+        pass.bias = arrays.bias.data();
+        pass.residual = arrays.residual.data();
+        pass.low = 0;
+        pass.variance_offset = pass.variance_slope = pass.signal = none.data();
+        network::DiodeCounts counts;
+        counts.light = light.data();
+        counts.gain = gain.data();
+        counts.dark = 20;  // both together: above the series' smallest total
+        counts.normalised = normalised;
+        network::apply_photoelectron_counting(pass, counts);
+        pass.output = tiles.data();
+        counts.has_residual = true;
+        network::apply_photoelectron_counting(pass, counts);
+        EXPECT_EQ(registers, tiles);
+        pass.output = registers.data();
+        network::apply_epilogue(pass);
+        EXPECT_NE(registers, tiles);
+      }
+    }
+  }
 }
 
 // ---- photon counting ----
