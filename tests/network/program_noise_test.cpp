@@ -62,7 +62,8 @@ void expect_variances(const Program& program, const Inputs& inputs,
     for (std::size_t i = 0; i < noisy.size(); ++i) {
       const double error = static_cast<double>(noisy[i]) - clean[i];
       if (variances[i] == 0) {
-        ASSERT_EQ(error, 0) << "output " << i;
+        // The clean run may add the bias before the products, the noisy one after them.
+        ASSERT_LE(std::abs(error), 1e-6 * (1 + std::abs(clean[i]))) << "output " << i;
         continue;
       }
       const double normal = error / std::sqrt(variances[i]);
