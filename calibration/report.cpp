@@ -13,6 +13,7 @@
 #include "data/device_file.hpp"
 #include "data/result_file.hpp"
 #include "data/version.hpp"
+#include "data/yaml_text.hpp"
 #include "photonics/error.hpp"
 
 namespace attojoule::calibration {
@@ -125,13 +126,37 @@ std::string csv_cell(const std::string& text) {
   return quoted + "\"";
 }
 
-std::string yaml_quoted(const std::string& text) {
-  return Json(text).dump(-1, ' ', true);  // JSON strings are YAML strings
-}
-
 std::string one_line(std::string text) {
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
+}
+
+// Quantities that devices describe in one of two ways: a value of the first in place of the second.
+constexpr std::array other_descriptions{
+    std::pair{"laser.slope_efficiency", "laser.wall_plug_efficiency"},
+    std::pair{"detector.responsivity", "detector.quantum_efficiency"},
+    std::pair{"detector.quantum_efficiency", "detector.responsivity"}};
+
+// The device's sections without the other description of `key`.
+data::ConfigNode without_other_description(const data::ConfigNode& root, const std::string& key) {
+  std::string other;
+  for (const auto& [one, second] : other_descriptions) {
+    if (key == one) other = second;
+  }
+  if (other.empty()) return root;
+  data::ConfigNode result;
+  for (const std::string& name : root.keys()) {
+    const data::ConfigNode node = root.child(name);
+    if (!node.is_map()) {
+      result.set(name + "=" + data::yaml_quoted(node.text()));
+      continue;
+    }
+    for (const std::string& item : node.keys()) {
+      const std::string path = name + "." + item;
+      if (path != other) result.set(path + "=" + data::yaml_quoted(node.text(item)));
+    }
+  }
+  return result;
 }
 
 bool has_device_values(const CalibrationResult& result) {
@@ -284,11 +309,13 @@ std::string report_html(const CalibrationResult& result) {
   return html;
 }
 
-std::string device_yaml(const CalibrationResult& result, const std::string& base_yaml) {
-  if (!has_device_values(result)) return "";
+DeviceText device_yaml(const CalibrationResult& result, const std::string& base_yaml,
+                       const data::DeviceCalibration& base_calibration) {
+  DeviceText text;
+  if (!has_device_values(result)) return text;
   std::string yaml = base_yaml;
   std::vector<std::pair<std::string, Eigen::VectorXd>> taken;  // key, its row of the map
-  std::string entries, left_out;
+  data::DeviceCalibration own;
   for (const DeviceEntry& entry : result.device) {
     result.parameter(entry.parameter);  // must be there
     std::size_t k = 0;
@@ -296,51 +323,49 @@ std::string device_yaml(const CalibrationResult& result, const std::string& base
     const Estimate& e = result.parameters[k];
     const double value = e.value * entry.factor;
     try {
-      data::ConfigNode root = data::ConfigNode::parse(yaml, "base device");
+      data::ConfigNode root =
+          without_other_description(data::ConfigNode::parse(yaml, "base device"), entry.key);
       root.set(
           fmt::format("{}={:.17g}{}", entry.key, value, entry.unit == "1" ? "" : " " + entry.unit));
       const std::string next = root.dump();
       data::parse_device(next, "device.yaml");
       yaml = next;
     } catch (const ConfigError& error) {
-      left_out += fmt::format("# left out: {} ({})\n", entry.key, one_line(error.what()));
+      text.left_out.push_back(fmt::format("{} ({})", entry.key, one_line(error.what())));
       continue;
     }
     Eigen::VectorXd row =
         Eigen::VectorXd::Zero(static_cast<Eigen::Index>(result.parameters.size()));
     row(static_cast<Eigen::Index>(k)) = entry.factor;
     taken.emplace_back(entry.key, row);
-    entries +=
-        fmt::format("    - {{key: {}, unit: {}, value: {:.17g}, u_a: {:.6g}, u_b: {:.6g}}}\n",
-                    entry.key, yaml_quoted(entry.unit), value, e.u_a * std::abs(entry.factor),
-                    e.u_b * std::abs(entry.factor));
+    own.parameters.push_back({entry.key, entry.unit, value, e.u_a * std::abs(entry.factor),
+                              e.u_b * std::abs(entry.factor)});
   }
-  if (taken.empty()) return "";
+  if (taken.empty()) return text;
   const auto n = static_cast<Eigen::Index>(taken.size());
   Eigen::MatrixXd map(n, static_cast<Eigen::Index>(result.parameters.size()));
   for (Eigen::Index i = 0; i < n; ++i) map.row(i) = taken[static_cast<std::size_t>(i)].second;
   const Eigen::MatrixXd covariance = map * result.covariance() * map.transpose();
-  std::string text = "# Written by attojoule calibrate " + result.kind + ".\n" + left_out + yaml;
-  if (!text.ends_with("\n")) text += "\n";
-  std::string source = "attojoule calibrate " + result.kind;
+  text.yaml = "# Written by attojoule calibrate " + result.kind + ".\n";
+  for (const std::string& item : text.left_out) text.yaml += "# left out: " + item + "\n";
+  text.yaml += yaml;
+  if (!text.yaml.ends_with("\n")) text.yaml += "\n";
+  own.source = "attojoule calibrate " + result.kind;
   for (const InputFile& input : result.inputs) {
-    source += fmt::format(", {} (sha256 {})", std::filesystem::path(input.path).filename().string(),
-                          input.sha256.substr(0, 16));
+    own.source +=
+        fmt::format(", {} (sha256 {})", std::filesystem::path(input.path).filename().string(),
+                    input.sha256.substr(0, 16));
   }
-  text += "calibration:\n  source: " + yaml_quoted(source) + "\n  parameters:\n" + entries +
-          "  covariance:  # of the parameters in that order, in their units\n";
   for (Eigen::Index i = 0; i < n; ++i) {
-    text += "    - [";
-    for (Eigen::Index k = 0; k < n; ++k) {
-      text += fmt::format("{}{:.17g}", k > 0 ? ", " : "", covariance(i, k));
-    }
-    text += "]\n";
+    for (Eigen::Index k = 0; k < n; ++k) own.covariance.push_back(covariance(i, k));
   }
+  text.yaml += data::calibration_to_yaml(data::combine(base_calibration, own));
   return text;
 }
 
-void write_calibration(const CalibrationResult& result, const std::filesystem::path& directory,
-                       const WriteOptions& options) {
+std::vector<std::string> write_calibration(const CalibrationResult& result,
+                                           const std::filesystem::path& directory,
+                                           const WriteOptions& options) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error || !std::filesystem::is_directory(directory)) {
@@ -408,17 +433,18 @@ void write_calibration(const CalibrationResult& result, const std::filesystem::p
                  "standard deviation used");
   }
   // A device file of an earlier run must not stand beside a result that has none.
-  const std::string device = device_yaml(result, options.base_device_yaml);
-  if (device.empty()) {
+  const DeviceText device = device_yaml(result, options.base_device_yaml, options.base_calibration);
+  if (device.yaml.empty()) {
     std::filesystem::remove(directory / "device.yaml", error);
   } else {
-    write_text(directory / "device.yaml", device);
+    write_text(directory / "device.yaml", device.yaml);
   }
   write_text(directory / "residuals.csv", residuals_csv(result));
   write_text(directory / "report.html", report_html(result));
   if (!result.python.empty()) write_text(directory / "check.py", result.python);
   writer.commit();
   write_text(directory / "result.json", result_json(result));
+  return device.left_out;
 }
 
 }  // namespace attojoule::calibration

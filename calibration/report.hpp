@@ -5,8 +5,10 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "calibration/result.hpp"
+#include "data/device_calibration.hpp"
 
 namespace attojoule::calibration {
 
@@ -15,16 +17,27 @@ std::string result_json(const CalibrationResult& result);
 std::string residuals_csv(const CalibrationResult& result);
 std::string report_html(const CalibrationResult& result);
 // Parameters, uncertainties and covariance as a device file that the simulator loads: `base` (the
-// YAML of a whole device) with the fitted values in place of its own, and a section `calibration`.
-// Empty where the result has no device parameter, or no value that can be trusted (verdict).
-std::string device_yaml(const CalibrationResult& result, const std::string& base_yaml);
+// YAML of a whole device, without that section) with the fitted values in place of its own, and a
+// section `calibration`: that of the base, where it had one, with this result's parameters beside
+// its own (data::combine()). A value that another description of the same thing forbids replaces
+// that one (a slope efficiency replaces a wall-plug efficiency); what the base device cannot take
+// is left out, and said. Empty text where the result has no device parameter, or no value that can
+// be trusted (verdict), or the device takes none of them.
+struct DeviceText {
+  std::string yaml;
+  std::vector<std::string> left_out;  // key and reason
+};
+DeviceText device_yaml(const CalibrationResult& result, const std::string& base_yaml,
+                       const data::DeviceCalibration& base_calibration);
 
 struct WriteOptions {
   std::string command_line;
   std::string base_device_yaml;
+  data::DeviceCalibration base_calibration;
 };
-// Creates `directory`. RunError where it cannot be written.
-void write_calibration(const CalibrationResult& result, const std::filesystem::path& directory,
-                       const WriteOptions& options);
+// Creates `directory`. RunError where it cannot be written. Gives what was left out of device.yaml.
+std::vector<std::string> write_calibration(const CalibrationResult& result,
+                                           const std::filesystem::path& directory,
+                                           const WriteOptions& options);
 
 }  // namespace attojoule::calibration

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
 #include "data/device_file.hpp"
 #include "data/paths.hpp"
+#include "data/yaml_text.hpp"
 #include "photonics/error.hpp"
 #include "photonics/random_sequence.hpp"
 
@@ -89,6 +91,60 @@ DeviceCalibration read_calibration(const ConfigNode& root) {
 
 DeviceCalibration load_calibration(const std::string& name_or_path) {
   return read_calibration(ConfigNode::load(device_path(name_or_path)));
+}
+
+std::string calibration_to_yaml(const DeviceCalibration& calibration) {
+  if (calibration.parameters.empty()) return "";
+  std::string text =
+      "calibration:\n  source: " + yaml_quoted(calibration.source) + "\n  parameters:\n";
+  for (const auto& p : calibration.parameters) {
+    text += fmt::format("    - {{key: {}, unit: {}, value: {:.17g}, u_a: {:.17g}, u_b: {:.17g}}}\n",
+                        p.key, yaml_quoted(p.unit), p.value, p.u_a, p.u_b);
+  }
+  text += "  covariance:  # of the parameters in that order, in their units\n";
+  const std::size_t n = calibration.parameters.size();
+  for (std::size_t i = 0; i < n; ++i) {
+    text += "    - [";
+    for (std::size_t k = 0; k < n; ++k) {
+      text += fmt::format("{}{:.17g}", k > 0 ? ", " : "", calibration.covariance[i * n + k]);
+    }
+    text += "]\n";
+  }
+  return text;
+}
+
+DeviceCalibration combine(const DeviceCalibration& earlier, const DeviceCalibration& later) {
+  const auto measured_again = [&](const DeviceCalibration::Parameter& parameter) {
+    return std::any_of(later.parameters.begin(), later.parameters.end(),
+                       [&](const auto& p) { return p.key == parameter.key; });
+  };
+  DeviceCalibration result;
+  std::vector<std::size_t> kept;
+  for (std::size_t i = 0; i < earlier.parameters.size(); ++i) {
+    if (measured_again(earlier.parameters[i])) continue;
+    kept.push_back(i);
+    result.parameters.push_back(earlier.parameters[i]);
+  }
+  result.source = kept.empty() ? "" : earlier.source;
+  if (!later.source.empty()) result.source += (result.source.empty() ? "" : "; ") + later.source;
+  const std::size_t before = kept.size();
+  result.parameters.insert(result.parameters.end(), later.parameters.begin(),
+                           later.parameters.end());
+  const std::size_t n = result.parameters.size();
+  result.covariance.assign(n * n, 0);
+  for (std::size_t i = 0; i < before; ++i) {
+    for (std::size_t k = 0; k < before; ++k) {
+      result.covariance[i * n + k] =
+          earlier.covariance[kept[i] * earlier.parameters.size() + kept[k]];
+    }
+  }
+  const std::size_t more = later.parameters.size();
+  for (std::size_t i = 0; i < more; ++i) {
+    for (std::size_t k = 0; k < more; ++k) {
+      result.covariance[(before + i) * n + before + k] = later.covariance[i * more + k];
+    }
+  }
+  return result;
 }
 
 DeviceDraws draw_devices(const std::string& name_or_path, const std::vector<std::string>& overrides,

@@ -42,6 +42,13 @@ DeviceCalibration read_calibration(const ConfigNode& root);
 // Of a preset's name or a file's path, as load_device() takes it.
 DeviceCalibration load_calibration(const std::string& name_or_path);
 
+// The section as YAML, "calibration:" and all, numbers bit for bit; "" where there is nothing.
+std::string calibration_to_yaml(const DeviceCalibration& calibration);
+
+// Two calibrations of one device: their parameters are independent of each other, and what `later`
+// measured again replaces `earlier` (with its correlations). Sources are joined.
+DeviceCalibration combine(const DeviceCalibration& earlier, const DeviceCalibration& later);
+
 struct DeviceDraws {
   std::vector<photonics::Device> devices;
   std::vector<std::vector<double>> values;  // of the parameters, per device

@@ -10,6 +10,7 @@
 #include "data/device_calibration.hpp"
 #include "data/names.hpp"
 #include "data/paths.hpp"
+#include "data/yaml_text.hpp"
 #include "photonics/constants.hpp"
 #include "photonics/error.hpp"
 
@@ -261,17 +262,7 @@ std::string device_to_yaml(const Device& device) {
     root.set(fmt::format("{}={}", key, format_quantity(value, dimension)));
   };
   const auto text = [&root](const std::string& key, const std::string& value) {
-    std::string quoted = "\"";
-    for (const char c : value) {
-      const auto byte = static_cast<unsigned char>(c);
-      if (byte < 0x20 || byte == 0x7F) {
-        quoted += fmt::format("\\x{:02X}", byte);
-        continue;
-      }
-      if (c == '"' || c == '\\') quoted += '\\';
-      quoted += c;
-    }
-    root.set(key + "=" + quoted + "\"");
+    root.set(key + "=" + yaml_quoted(value));
   };
   text("name", device.name);
   if (!device.description.empty()) text("description", device.description);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <utility>
 
+#include "data/device_calibration.hpp"
 #include "data/device_file.hpp"
 #include "data/paths.hpp"
 #include "photonics/error.hpp"
@@ -29,6 +30,8 @@ constexpr std::array encodings{std::pair{"normalised", Encoding::normalised},
 constexpr std::array fidelities{std::pair{"analytic", network::Fidelity::analytic},
                                 std::pair{"counting", network::Fidelity::counting},
                                 std::pair{"auto", network::Fidelity::automatic}};
+constexpr std::array held_lights{std::pair{"receiver", HeldLight::at_receiver},
+                                 std::pair{"laser", HeldLight::at_laser}};
 constexpr std::array convolutions{std::pair{"direct", false}, std::pair{"winograd", true}};
 constexpr std::array range_methods{std::pair{"percentile", network::RangeMethod::percentile},
                                    std::pair{"ema", network::RangeMethod::ema},
@@ -156,6 +159,33 @@ void read_operating_point(const ConfigNode& node, const std::filesystem::path& b
   node.finish();
 }
 
+// Devices drawn from the calibration of the device's file. One seed could not tell what noise does
+// from what the devices do.
+void read_device_draws(const ConfigNode& node, Experiment& e) {
+  e.device_draws = positive(node, "device_draws", 0, 100000);
+  if (e.device_draws == 1) {
+    node.child("device_draws")
+        .fail("evaluation.device_draws: 1 (the spread of devices needs two)",
+              "Draw two or more, better 50");
+  }
+  if (e.device_draws > 0 && e.seeds < 2) {
+    node.child("device_draws")
+        .fail(fmt::format("evaluation.device_draws: {} devices under one noise seed (two or more "
+                          "tell what noise does from what the devices do)",
+                          e.device_draws),
+              "Set evaluation.seeds=2 or more");
+  }
+  e.held_light = choose(node, "device_draws_hold", held_lights, "receiver");
+  if (e.held_light == HeldLight::at_laser &&
+      (e.law == Law::garg_thermal || e.law == Law::garg_weight)) {
+    node.child("device_draws_hold")
+        .fail(fmt::format("evaluation.device_draws_hold: laser of law: {} (its E counts repeats, "
+                          "not light)",
+                          to_string(e.law)),
+              "Leave it out");
+  }
+}
+
 std::string yaml_list(const std::vector<double>& values) {
   return fmt::format("[{}]", fmt::join(values, ", "));
 }
@@ -222,8 +252,16 @@ std::string resolve(const Experiment& e) {
     text += fmt::format(", curve: {}, curve_seeds: {}", yaml_list(e.curve), e.curve_seeds);
     if (e.curve_images > 0) text += fmt::format(", curve_images: {}", e.curve_images);
   }
+  if (e.device_draws > 0) {
+    text += fmt::format(", device_draws: {}, device_draws_hold: {}", e.device_draws,
+                        to_string(e.held_light));
+  }
   text += fmt::format("}}\nseed: {}\ndevice:\n", e.seed);
-  const std::string device = data::device_to_yaml(e.device);
+  std::string device = data::device_to_yaml(e.device);
+  if (e.device_draws > 0) {
+    if (!device.ends_with("\n")) device += "\n";
+    device += data::calibration_to_yaml(data::load_calibration(e.device_source));
+  }
   std::size_t start = 0;
   while (start < device.size()) {
     const std::size_t end = std::min(device.find('\n', start), device.size());
@@ -240,6 +278,9 @@ const char* to_string(Law law) {
 }
 const char* to_string(Encoding encoding) {
   return name_of(encodings, encoding);
+}
+const char* to_string(HeldLight held) {
+  return name_of(held_lights, held);
 }
 
 std::filesystem::path default_experiment_file() {
@@ -321,8 +362,9 @@ Experiment read_experiment(const ExperimentArguments& arguments) {
   const std::string chosen = arguments.device.empty() ? device_name : arguments.device;
   const bool from_file = arguments.device.empty() && root.has("device");
   const bool looks_like_path = chosen.find('/') != std::string::npos || chosen.ends_with(".yaml");
-  e.device = data::load_device(
-      looks_like_path && from_file ? beside(base, chosen).string() : chosen, device_assignments);
+  e.device_source = looks_like_path && from_file ? beside(base, chosen).string() : chosen;
+  e.device_assignments = device_assignments;
+  e.device = data::load_device(e.device_source, device_assignments);
   e.law = choose(root, "law", laws, "homodyne");
   e.encoding = choose(root, "encoding", encodings, "normalised");
   e.fidelity = choose(root, "fidelity", fidelities, "analytic");
@@ -363,6 +405,7 @@ Experiment read_experiment(const ExperimentArguments& arguments) {
     for (const double photons : e.curve) require_positive(node, "curve", photons, "photons/MAC");
     e.curve_images = positive(node, "curve_images", 0, std::int64_t{1} << 31);
     e.curve_seeds = static_cast<int>(positive(node, "curve_seeds", e.seeds, 100000));
+    read_device_draws(node, e);
     node.finish();
   }
   std::sort(e.curve.begin(), e.curve.end());

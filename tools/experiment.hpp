@@ -17,6 +17,10 @@
 
 namespace attojoule::tools {
 
+// What stays the same where a drawn device differs from the calibrated values: the light at its
+// receivers (somebody readjusts the laser), or the power of its laser (nobody does).
+enum class HeldLight { at_receiver, at_laser };
+
 struct Experiment {
   std::filesystem::path model;
   data::DatasetOptions data;
@@ -26,6 +30,11 @@ struct Experiment {
   int activation_bits = 0;
   bool winograd = false;  // convolution: winograd (network::ProgramOptions)
   photonics::Device device;
+  // Where it comes from, as load_device() takes it: devices drawn from its calibration start there.
+  std::string device_source;
+  std::vector<std::string> device_assignments;
+  std::int64_t device_draws = 0;  // devices drawn; 0 = none (tools/device_draws.hpp)
+  HeldLight held_light = HeldLight::at_receiver;  // of drawn devices
   photonics::Law law = photonics::Law::homodyne;
   photonics::Encoding encoding = photonics::Encoding::normalised;
   network::Fidelity fidelity = network::Fidelity::analytic;
@@ -63,5 +72,6 @@ std::filesystem::path default_experiment_file();
 
 const char* to_string(photonics::Law law);
 const char* to_string(photonics::Encoding encoding);
+const char* to_string(HeldLight held);  // "receiver", "laser"
 
 }  // namespace attojoule::tools

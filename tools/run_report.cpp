@@ -163,10 +163,6 @@ nlohmann::ordered_json run_json(const RunReport& report) {
   return json;
 }
 
-void print_json(const RunReport& report, std::ostream& out) {
-  out << run_json(report).dump(2) << "\n";
-}
-
 void write_result(const RunReport& report, data::ResultWriter& writer) {
   writer.scalar("/accuracy/clean", report.clean_accuracy, "1", "accuracy without noise");
   writer.scalar("/accuracy/noisy", report.noisy.mean, "1", "mean accuracy under noise");

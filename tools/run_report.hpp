@@ -61,7 +61,6 @@ struct RunReport {
 
 void print_table(const RunReport& report, std::ostream& out);
 nlohmann::ordered_json run_json(const RunReport& report);
-void print_json(const RunReport& report, std::ostream& out);
 void write_result(const RunReport& report, data::ResultWriter& writer);
 
 }  // namespace attojoule::tools

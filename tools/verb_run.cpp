@@ -2,12 +2,14 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
 
 #include "network/noise_bits.hpp"
 #include "photonics/error.hpp"
 #include "photonics/random.hpp"
+#include "tools/device_draws.hpp"
 #include "tools/run_measurement.hpp"
 #include "tools/run_report.hpp"
 #include "tools/simulation.hpp"
@@ -24,6 +26,7 @@ struct RunOptions {
   bool json = false;
   bool logits = false;
   bool noise_bits_check = false;
+  std::int64_t device_draws = 0;
 };
 
 int run(const RunOptions& options, const CLI::App& app, const Streams& streams) {
@@ -34,6 +37,10 @@ int run(const RunOptions& options, const CLI::App& app, const Streams& streams) 
   arguments.labels = options.labels;
   arguments.device = options.device;
   arguments.assignments = options.assignments;
+  if (app.count("--device-draws") > 0) {
+    arguments.assignments.push_back(
+        fmt::format("evaluation.device_draws={}", options.device_draws));
+  }
   if (app.count("--seed") > 0) arguments.seed = options.seed;
   std::string out = options.out;
   if (options.experiment.empty() && options.model.empty() && options.data.empty()) {
@@ -46,6 +53,8 @@ int run(const RunOptions& options, const CLI::App& app, const Streams& streams) 
 
   Simulation simulation(read_experiment(arguments), threads);
   const Experiment& experiment = simulation.experiment();
+  std::optional<DrawnDevices> drawn;
+  if (experiment.device_draws > 0) drawn = draw_devices(experiment);
   std::optional<data::ResultWriter> writer;
   if (!out.empty()) {
     data::Provenance provenance;
@@ -65,6 +74,7 @@ int run(const RunOptions& options, const CLI::App& app, const Streams& streams) 
   std::int64_t before = 0;
   ProgressBar bar(streams.err,
                   images * (1 + experiment.seeds + (options.noise_bits_check ? 1 : 0)) +
+                      images * experiment.seeds * experiment.device_draws +
                       point_work * static_cast<std::int64_t>(experiment.curve.size()));
   const auto progress = [&](std::int64_t done) { bar.update(before + done); };
   RunMeasurement measurement =
@@ -99,14 +109,30 @@ int run(const RunOptions& options, const CLI::App& app, const Streams& streams) 
                             ledger.attojoule_per_mac(network::EnergyComponent::optical_detected),
                             network::estimate_accuracy(point, simulation.noise_shared_by_pass())});
   }
+  std::optional<DeviceDrawsReport> draws;
+  if (drawn) {
+    bar.stage("drawn devices");
+    draws = run_drawn_devices(
+        simulation, simulation.points(), *drawn,
+        {report.clean_accuracy, report.noisy.mean, report.mean_photons_per_mac, report.energy},
+        progress);
+  }
   bar.finish();
 
   if (writer) {
     write_result(report, *writer);
+    if (draws) write_device_draws(*draws, *writer);
     writer->commit();
     streams.err << "Results in " << out << "\n";
   }
-  options.json ? print_json(report, streams.out) : print_table(report, streams.out);
+  if (options.json) {
+    auto json = run_json(report);
+    if (draws) json["calibration"] = device_draws_json(*draws);
+    streams.out << json.dump(2) << "\n";
+  } else {
+    print_table(report, streams.out);
+    if (draws) print_device_draws(*draws, streams.out);
+  }
   return 0;
 }
 
@@ -145,6 +171,9 @@ Verb run_verb() {
     app.add_flag("--json", options->json, "One JSON object instead of tables");
     app.add_flag("--noise-bits-check", options->noise_bits_check,
                  "Also without noise, every output rounded to its noise bits");
+    app.add_option("--device-draws", options->device_draws,
+                   "Also on this many devices drawn from the calibration in the device's file")
+        ->check(CLI::Range(2, 100000));
     app.add_flag("--logits", options->logits, "Store the network's outputs in the result file");
     return [options, &app](const Streams& streams) { return run(*options, app, streams); };
   };

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "calibration/report.hpp"
+#include "data/device_calibration.hpp"
 #include "data/device_file.hpp"
 #include "data/lab_units.hpp"
 #include "photonics/error.hpp"
@@ -198,10 +199,12 @@ void note_table(CalibrationResult& result, const data::LabTable& table) {
 }
 
 int finish(const FitKindOptions& options, const CalibrationResult& result, const Streams& streams) {
+  std::vector<std::string> left_out;
   if (!options.out.empty()) {
-    calibration::write_calibration(
+    left_out = calibration::write_calibration(
         result, options.out,
-        {command_line(), data::device_to_yaml(data::load_device(options.device))});
+        {command_line(), data::device_to_yaml(data::load_device(options.device)),
+         data::load_calibration(options.device)});
   }
   if (options.json) {
     streams.out << calibration::result_json(result);
@@ -235,6 +238,9 @@ int finish(const FitKindOptions& options, const CalibrationResult& result, const
     }
   }
   for (const auto& warning : result.warnings) streams.err << "warning: " << warning << "\n";
+  for (const auto& item : left_out) {
+    streams.err << "warning: device.yaml without " << item << "\n";
+  }
   for (const auto& reason : result.reasons) {
     streams.err << fmt::format("attojoule: {}: {}\n", result.kind, reason);
   }
