@@ -320,6 +320,18 @@ class EltwiseBackward : public BackwardStep {
       case algorithm::eltwise_hardswish:
         return sweep(
             run, [](float x, float) { return x <= -3 ? 0.0f : (x >= 3 ? 1.0f : x / 3 + 0.5f); });
+      case algorithm::eltwise_gelu_erf:
+        return sweep(run, [](float x, float) {
+          constexpr float root_half = 1 / std::numbers::sqrt2_v<float>;
+          const float density = std::exp(-x * x / 2) * std::numbers::inv_sqrtpi_v<float>;
+          return (1 + std::erf(x * root_half)) / 2 + x * density * root_half;
+        });
+      case algorithm::eltwise_gelu_tanh:
+        return sweep(run, [](float x, float) {
+          constexpr float inner = std::numbers::sqrt2_v<float> * std::numbers::inv_sqrtpi_v<float>;
+          const float t = std::tanh(inner * (x + 0.044715f * x * x * x));
+          return (1 + t) / 2 + x / 2 * (1 - t * t) * inner * (1 + 3 * 0.044715f * x * x);
+        });
       case algorithm::eltwise_linear:
         return sweep(run, [a = alpha_](float, float) { return a; });
       case algorithm::eltwise_clip:
@@ -336,8 +348,8 @@ class EltwiseBackward : public BackwardStep {
     for (const auto known :
          {algorithm::eltwise_relu, algorithm::eltwise_logistic, algorithm::eltwise_tanh,
           algorithm::eltwise_exp, algorithm::eltwise_sqrt, algorithm::eltwise_abs,
-          algorithm::eltwise_elu, algorithm::eltwise_hardswish, algorithm::eltwise_linear,
-          algorithm::eltwise_clip}) {
+          algorithm::eltwise_elu, algorithm::eltwise_hardswish, algorithm::eltwise_gelu_erf,
+          algorithm::eltwise_gelu_tanh, algorithm::eltwise_linear, algorithm::eltwise_clip}) {
       if (asked == known) return true;
     }
     return false;

@@ -1230,6 +1230,10 @@ class Lowering {
       return Eltwise{algorithm::eltwise_elu, static_cast<float>(call.real("alpha", 1))};
     }
     if (node.op == "HardSwish") return Eltwise{algorithm::eltwise_hardswish};
+    if (node.op == "Gelu") {
+      return Eltwise{call.text("approximate", "none") == "tanh" ? algorithm::eltwise_gelu_tanh
+                                                                : algorithm::eltwise_gelu_erf};
+    }
     if (node.op == "Softplus") return Eltwise{algorithm::eltwise_soft_relu};
     if (node.op == "Mish") return Eltwise{algorithm::eltwise_mish};
     if (node.op == "Log") return Eltwise{algorithm::eltwise_log};

@@ -17,7 +17,7 @@
 namespace attojoule::network {
 
 inline constexpr int min_opset = 7;
-inline constexpr int max_opset = 18;
+inline constexpr int max_opset = 22;
 
 // One node seen by its operator: inputs and attributes with ONNX's defaults, and errors that name
 // the node.

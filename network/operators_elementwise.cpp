@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <numbers>
 
 #include "network/operators.hpp"
 
@@ -144,6 +145,31 @@ void evaluate_hard_sigmoid(const OperatorCall& call, const InputTensors& in,
   const double alpha = call.real("alpha", 0.2);
   const double beta = call.real("beta", 0.5);
   apply_unary(in, out, [=](double x) { return std::clamp(alpha * x + beta, 0.0, 1.0); });
+}
+
+bool is_tanh_gelu(const OperatorCall& call) {
+  return call.text("approximate", "none") == "tanh";
+}
+
+std::vector<ValueInfo> infer_gelu(const OperatorCall& call) {
+  const std::string approximate = call.text("approximate", "none");
+  if (approximate != "none" && approximate != "tanh") {
+    call.fail(fmt::format("approximate = '{}'", approximate), "Use none or tanh");
+  }
+  return infer_same(call);
+}
+
+// Hendrycks and Gimpel 2016: x times the normal distribution, or its approximation by tanh.
+void evaluate_gelu(const OperatorCall& call, const InputTensors& in,
+                   std::vector<DoubleTensor>& out) {
+  if (is_tanh_gelu(call)) {
+    apply_unary(in, out, [](double x) {
+      const double inner = std::numbers::sqrt2 * std::numbers::inv_sqrtpi;
+      return x / 2 * (1 + std::tanh(inner * (x + 0.044715 * x * x * x)));
+    });
+  } else {
+    apply_unary(in, out, [](double x) { return x / 2 * (1 + std::erf(x / std::numbers::sqrt2)); });
+  }
 }
 
 void evaluate_celu(const OperatorCall& call, const InputTensors& in,
@@ -325,6 +351,7 @@ const std::array operators{
              [](const OperatorCall&, const InputTensors& in, std::vector<DoubleTensor>& out) {
                apply_unary(in, out, [](double x) { return std::isnan(x) ? 1.0 : 0.0; });
              }},
+    Operator{"Gelu", 1, 1, infer_gelu, evaluate_gelu},
     Operator{"Celu", 1, 1, infer_same, evaluate_celu},
     Operator{"ThresholdedRelu", 1, 1, infer_same, evaluate_thresholded_relu},
     Operator{"Shrink", 1, 1, infer_same, evaluate_shrink},

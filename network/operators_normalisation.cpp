@@ -31,7 +31,12 @@ std::vector<ValueInfo> infer_instance_norm(const OperatorCall& call) {
   return {{call.type(0), call.shape(0)}};
 }
 
-// GroupNormalization of opset 18 has a scale and a bias for every group, not for every channel.
+// GroupNormalization has a scale and a bias for every group up to opset 20, for every channel
+// after.
+bool scales_channels(const OperatorCall& call) {
+  return call.opset() >= 21;
+}
+
 std::vector<ValueInfo> infer_group_norm(const OperatorCall& call) {
   require_image(call);
   const std::int64_t groups = call.integer("num_groups", 0);
@@ -40,11 +45,12 @@ std::vector<ValueInfo> infer_group_norm(const OperatorCall& call) {
               "The file is inconsistent; export it again");
   }
   for (const std::size_t i : {std::size_t{1}, std::size_t{2}}) {
-    if (element_count(call.shape(i)) != groups) {
-      call.fail(
-          fmt::format("input {} of shape {} for {} groups", i, to_string(call.shape(i)), groups),
-          "Export with InstanceNormalization and Mul (one scale for each channel is of "
-          "opset 21)");
+    const std::int64_t wanted = scales_channels(call) ? call.shape(0)[1] : groups;
+    if (element_count(call.shape(i)) != wanted) {
+      call.fail(fmt::format("input {} of shape {} (one number for each {} in opset {}: {})", i,
+                            to_string(call.shape(i)), scales_channels(call) ? "channel" : "group",
+                            call.opset(), wanted),
+                "Export with opset 21 or InstanceNormalization and Mul");
     }
   }
   return {{call.type(0), call.shape(0)}};
@@ -86,8 +92,19 @@ void evaluate_instance_norm(const OperatorCall& call, const InputTensors& in,
 void evaluate_group_norm(const OperatorCall& call, const InputTensors& in,
                          std::vector<DoubleTensor>& out) {
   const auto groups = static_cast<std::size_t>(call.integer("num_groups", 1));
-  normalise_rows(*in[0], elements_after(in[0]->shape, 1) / groups, call.real("epsilon", 1e-5),
-                 *in[1], *in[2], out[0]);
+  const std::size_t extent = elements_after(in[0]->shape, 1) / groups;
+  const double epsilon = call.real("epsilon", 1e-5);
+  if (!scales_channels(call)) {
+    normalise_rows(*in[0], extent, epsilon, *in[1], *in[2], out[0]);
+    return;
+  }
+  normalise_rows(*in[0], extent, epsilon, {ElementType::real, {1}, {1}},
+                 {ElementType::real, {1}, {0}}, out[0]);
+  const std::size_t pixels = elements_after(in[0]->shape, 2);
+  for (std::size_t i = 0; i < out[0].values.size(); ++i) {
+    const std::size_t c = i / pixels % in[1]->values.size();
+    out[0].values[i] = out[0].values[i] * in[1]->values[c] + in[2]->values[c];
+  }
 }
 
 std::vector<ValueInfo> infer_lrn(const OperatorCall& call) {

@@ -47,6 +47,9 @@ void check_scales(const OperatorCall& call) {
 
 std::vector<ValueInfo> infer_quantise(const OperatorCall& call) {
   check_scales(call);
+  if (!call.has_input(2) && call.integer("output_dtype", 0) != 0) {
+    call.fail("a type of codes without a zero point", "Export with zero points");
+  }
   if (call.has_input(2) && call.constant_tensor(2) == nullptr) {
     call.fail("a computed zero point (its type says which integers there are)",
               "Export with constant zero points");

@@ -378,7 +378,7 @@ void batch_norm(const Adjoint& a) {
   }
 }
 
-// Rows of elements to mean 0 and variance 1, each row's group with one scale.
+// Rows of elements to mean 0 and variance 1; one scale for each row's group, or each channel.
 void group_norm(const Adjoint& a) {
   refuse_computed_parameters(a);
   const bool instance = a.call.node().op == "InstanceNormalization";
@@ -388,10 +388,14 @@ void group_norm(const Adjoint& a) {
   const auto samples = static_cast<std::size_t>(a.in[0]->shape[0]);
   const std::size_t rows = samples * groups;
   const std::size_t extent = rows == 0 ? 0 : a.x().size() / rows;
+  const std::vector<double>& scales = a.in[1]->values;
+  const std::size_t per_scale = a.x().size() / std::max<std::size_t>(samples * scales.size(), 1);
   std::vector<double> scaled(extent);
   for (std::size_t row = 0; row < rows; ++row) {
-    const double scale = a.in[1]->values[row % a.in[1]->values.size()];
-    for (std::size_t i = 0; i < extent; ++i) scaled[i] = a.dy()[row * extent + i] * scale;
+    for (std::size_t i = 0; i < extent; ++i) {
+      const std::size_t at = row * extent + i;
+      scaled[i] = a.dy()[at] * scales[at / per_scale % scales.size()];
+    }
     add_row_norm(a.x().data() + row * extent, scaled.data(), extent, a.call.real("epsilon", 1e-5),
                  a.dx().data() + row * extent);
   }
@@ -565,6 +569,16 @@ const std::map<std::string, Rule>& rules() {
          return 2 * std::numbers::inv_sqrtpi * std::exp(-x * x);
        })},
       {"Exp", unary([](Call, double, double y) { return y; })},
+      {"Gelu", unary([](Call call, double x, double) {
+         if (call.text("approximate", "none") == "tanh") {
+           const double inner = std::numbers::sqrt2 * std::numbers::inv_sqrtpi;
+           const double t = std::tanh(inner * (x + 0.044715 * x * x * x));
+           return (1 + t) / 2 + x / 2 * (1 - t * t) * inner * (1 + 3 * 0.044715 * x * x);
+         }
+         const double density =
+             std::exp(-x * x / 2) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
+         return (1 + std::erf(x / std::numbers::sqrt2)) / 2 + x * density;
+       })},
       {"HardSwish",
        unary([](Call, double x, double) { return x <= -3 ? 0.0 : (x >= 3 ? 1.0 : x / 3 + 0.5); })},
       {"Log", unary([](Call, double x, double) { return 1 / x; })},

@@ -216,29 +216,55 @@ void collect_ways(const network::Graph& imported, const network::Program& progra
   }
 }
 
+// The plain definition as imported, simplified, and as a program. `see` is called with the imported
+// graph and the program.
+template <class See>
+void expect_reference(const Case& one, See see) {
+  try {
+    network::Graph graph = network::import_onnx(one.model, one.what);
+    const network::Graph imported = graph;
+    network::bind_inputs(graph, one.shapes);
+    EXPECT_EQ(difference(plain_output(graph, one.inputs), one.output), "") << "plain: " << one.what;
+    network::simplify(graph);
+    EXPECT_EQ(difference(plain_output(graph, one.inputs), one.output), "")
+        << "simplified: " << one.what;
+    const network::Program program(std::move(graph), {});
+    EXPECT_EQ(difference(program_output(program, one.inputs), one.output), "")
+        << "program: " << one.what;
+    see(imported, program);
+  } catch (const std::exception& error) {
+    ADD_FAILURE() << one.what << ": " << error.what();
+  }
+}
+
+// Graphs as real exporters write them (tools/dev/reference_exporters.py): all that computes runs.
+TEST(ExportedNetworks, equal_onnx_runtime) {
+  const auto cases =
+      CaseFile(std::string(ATTOJOULE_SOURCE_DIR) + "/tests/golden/exporters.h5").read();
+  std::map<std::string, int> products;  // optical ones, by exporter
+  for (const Case& one : cases) {
+    const std::string exporter = one.what.substr(one.what.find(' ') + 1);
+    expect_reference(one, [&](const network::Graph&, const network::Program& program) {
+      EXPECT_FALSE(program.products().empty()) << one.what;
+      products[exporter.substr(0, exporter.find(':'))] +=
+          static_cast<int>(program.products().size());
+    });
+  }
+  for (const char* exporter : {"torch-script", "dynamo", "tf2onnx", "quantised"}) {
+    EXPECT_GE(products[exporter], 10) << exporter;
+  }
+}
+
 TEST(OperatorReference, plain_definitions_and_programs_equal_onnx_runtime) {
   const auto cases = CaseFile(file_of_cases()).read();
   ASSERT_FALSE(cases.empty());
   std::set<std::string> seen;
   std::map<std::string, std::set<std::string>> ways;
   for (const Case& one : cases) {
-    try {
-      network::Graph graph = network::import_onnx(one.model, one.what);
-      for (const auto& node : graph.nodes) seen.insert(node.op);
-      const network::Graph imported = graph;
-      network::bind_inputs(graph, one.shapes);
-      EXPECT_EQ(difference(plain_output(graph, one.inputs), one.output), "")
-          << "plain: " << one.what;
-      network::simplify(graph);
-      EXPECT_EQ(difference(plain_output(graph, one.inputs), one.output), "")
-          << "simplified: " << one.what;
-      const network::Program program(std::move(graph), {});
-      EXPECT_EQ(difference(program_output(program, one.inputs), one.output), "")
-          << "program: " << one.what;
+    expect_reference(one, [&](const network::Graph& imported, const network::Program& program) {
+      for (const auto& node : imported.nodes) seen.insert(node.op);
       collect_ways(imported, program, ways);
-    } catch (const std::exception& error) {
-      ADD_FAILURE() << one.what << ": " << error.what();
-    }
+    });
   }
   if (std::getenv("ATTOJOULE_OPERATOR_CASES") != nullptr) return;
   const auto notes = network::operator_notes();

@@ -290,6 +290,8 @@ std::vector<Named> operators() {
     all.push_back({op, rows, unary(op)});
   }
   all.push_back({"HardSwish", rows, unary("HardSwish"), 14});
+  all.push_back({"Gelu", rows, unary("Gelu"), 20});
+  all.push_back({"Gelu by tanh", rows, unary("Gelu", {{"approximate", std::string("tanh")}}), 20});
   for (const std::string op : {"Sqrt", "Log", "Reciprocal"}) {
     all.push_back({op, rows, positive_unary(op)});
   }

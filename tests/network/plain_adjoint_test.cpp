@@ -128,6 +128,11 @@ std::vector<Case> cases() {
         "Softsign", "Tanh", "LeakyRelu", "Elu", "Selu", "HardSigmoid", "Identity", "Dropout"}) {
     all.push_back({.op = op, .inputs = {x}, .opset = 14});
   }
+  all.push_back({.op = "Gelu", .inputs = {x}, .opset = 20});
+  all.push_back({.op = "Gelu",
+                 .inputs = {x},
+                 .attributes = {{"approximate", std::string("tanh")}},
+                 .opset = 20});
   for (const char* op : {"Log", "Reciprocal", "Sqrt"}) {
     all.push_back({.op = op, .inputs = {x}, .shift = 4});
   }
@@ -332,16 +337,18 @@ std::vector<Case> cases() {
                    m.random("scale", {3});
                    m.random("shift", {3});
                  }});
-  all.push_back({.op = "GroupNormalization",
-                 .inputs = {{2, 6, 2, 3}},
-                 .attributes = {{"num_groups", 3}},
-                 .names = {"x0", "scale", "shift"},
-                 .constants =
-                     [](OnnxModel& m) {
-                       m.random("scale", {3});
-                       m.random("shift", {3});
-                     },
-                 .opset = 18});
+  for (const std::int64_t scales : {3, 6}) {  // one a group, one a channel
+    all.push_back({.op = "GroupNormalization",
+                   .inputs = {{2, 6, 2, 3}},
+                   .attributes = {{"num_groups", 3}},
+                   .names = {"x0", "scale", "shift"},
+                   .constants =
+                       [scales](OnnxModel& m) {
+                         m.random("scale", {scales});
+                         m.random("shift", {scales});
+                       },
+                   .opset = scales == 3 ? 18 : 21});
+  }
   all.push_back({.op = "LRN",
                  .inputs = {{1, 7, 2, 3}},
                  .attributes = {{"size", 4}, {"alpha", 0.7}, {"beta", 0.6}, {"bias", 1.5}}});

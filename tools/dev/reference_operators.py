@@ -102,7 +102,7 @@ class Model:
         opsets = [helper.make_opsetid("", self.opset)]
         opsets += [helper.make_opsetid(f.domain, 1) for f in self.functions[:1]]
         model = helper.make_model(graph, opset_imports=opsets, functions=self.functions)
-        model.ir_version = 8
+        model.ir_version = 8 if self.opset < 19 else 10
         return model
 
 
@@ -702,6 +702,23 @@ def random_network(suite: Suite, number: int) -> None:
     suite.end(m, m.node("Softmax", [x], axis=-1) if rng.random() < 0.3 else x)
 
 
+def newer(suite: Suite) -> None:
+    """What opsets 19 to 22 added or changed. Drawn last: older cases keep their numbers."""
+    rng = suite.rng
+    for approximate in ["none", "tanh"]:
+        suite.one("Gelu", [2, 3, 5], opset=20, approximate=approximate)
+    suite.one("Gelu", [1, 4, 3, 3], opset=22)
+    for opset in [21, 22]:
+        suite.one("GroupNormalization", [2, 6, 4, 5], [rng.standard_normal([6]) for _ in range(2)],
+                  opset=opset, num_groups=3)
+    suite.one("AveragePool", [1, 2, 9, 8], opset=19, kernel_shape=[3, 2], dilations=[2, 3])
+    suite.one("AveragePool", [1, 2, 9, 8], opset=22, kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2])
+    suite.one("Resize", [1, 2, 4, 5], [[], [1.0, 1.0, 2.0, 2.0]], opset=19, mode="nearest",
+              coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+    suite.one("ReduceMax", [2, 3, 4], [[-1]], opset=20, keepdims=0)
+    suite.one("Conv", [1, 3, 6, 6], [rng.standard_normal([4, 3, 3, 3])], opset=22, pads=[1, 1, 1, 1])
+
+
 def write(suite: Suite, out: Path) -> None:
     import h5py
     import numpy as np
@@ -763,6 +780,8 @@ def main() -> None:
             family(suite)
     for number in range(args.random):
         random_network(suite, number)
+    if not args.only_random:
+        newer(suite)
     write(suite, args.out)
 
 
