@@ -9,6 +9,33 @@
 #include "photonics/error.hpp"
 
 namespace attojoule::data {
+namespace {
+
+class Sha256 {
+ public:
+  Sha256() : good_(context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1) {}
+
+  void add(const char* data, std::size_t size) {
+    good_ = good_ && EVP_DigestUpdate(context_.get(), data, size) == 1;
+  }
+  std::string hexadecimal(const std::string& place) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned int length = 0;
+    good_ = good_ && EVP_DigestFinal_ex(context_.get(), digest.data(), &length) == 1;
+    if (!good_) throw RunError(fmt::format("{}: SHA-256 failed.", place));
+    std::string text;
+    for (unsigned int i = 0; i < length; ++i) text += fmt::format("{:02x}", digest[i]);
+    return text;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_{EVP_MD_CTX_new(),
+                                                                   &EVP_MD_CTX_free};
+  bool good_;
+};
+
+}  // namespace
+
 std::ifstream open_for_reading(const std::filesystem::path& file) {
   std::error_code error;
   const auto status = std::filesystem::status(file, error);
@@ -53,25 +80,22 @@ std::vector<std::byte> read_file(const std::filesystem::path& file) {
 
 std::string sha256_of_file(const std::filesystem::path& file) {
   std::ifstream stream = open_for_reading(file);
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
-                                                                        &EVP_MD_CTX_free);
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int length = 0;
-  bool good = context && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1;
+  Sha256 sum;
   std::vector<char> piece(std::size_t{1} << 20);
-  while (good && stream) {
+  while (stream) {
     stream.read(piece.data(), static_cast<std::streamsize>(piece.size()));
-    good = EVP_DigestUpdate(context.get(), piece.data(),
-                            static_cast<std::size_t>(stream.gcount())) == 1;
+    sum.add(piece.data(), static_cast<std::size_t>(stream.gcount()));
   }
   if (stream.bad()) {
     throw DataError(fmt::format("{}: cannot be read to its end. Check the disk.", file.string()));
   }
-  good = good && EVP_DigestFinal_ex(context.get(), digest.data(), &length) == 1;
-  if (!good) throw RunError(fmt::format("{}: SHA-256 failed.", file.string()));
-  std::string text;
-  for (unsigned int i = 0; i < length; ++i) text += fmt::format("{:02x}", digest[i]);
-  return text;
+  return sum.hexadecimal(file.string());
+}
+
+std::string sha256_of_text(const std::string& text) {
+  Sha256 sum;
+  sum.add(text.data(), text.size());
+  return sum.hexadecimal("text");
 }
 
 void require_readable(const std::filesystem::path& file) {

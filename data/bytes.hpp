@@ -16,6 +16,8 @@ std::vector<std::byte> read_file(const std::filesystem::path& file);
 // SHA-256 in hexadecimal, read in pieces. Throws DataError as above (any size).
 std::string sha256_of_file(const std::filesystem::path& file);
 
+std::string sha256_of_text(const std::string& text);
+
 // A file opened for reading. Throws DataError as above (any size).
 std::ifstream open_for_reading(const std::filesystem::path& file);
 

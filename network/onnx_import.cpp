@@ -10,9 +10,12 @@
 #include <onnx/onnx_pb.h>
 #pragma GCC diagnostic pop
 
+#include "network/onnx_import.hpp"
+
 #include <fmt/format.h>
 
 #include <bit>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -21,7 +24,6 @@
 #include <utility>
 #include <vector>
 
-#include "network/graph.hpp"
 #include "network/operators.hpp"
 #include "photonics/error.hpp"
 
@@ -33,7 +35,8 @@ static_assert(std::endian::native == std::endian::little);
 
 class Importer {
  public:
-  Importer(onnx::ModelProto& model, const std::string& file) : model_(model), file_(file) {}
+  Importer(onnx::ModelProto& model, const std::string& file, const ExternalWeightReader& external)
+      : model_(model), file_(file), external_(external) {}
 
   Graph run() {
     graph_.name = file_;
@@ -192,11 +195,37 @@ class Importer {
                          : sign * std::ldexp(mantissa + 1024.0f, exponent - 25);
   }
 
-  Tensor read_tensor(const onnx::TensorProto& proto, const std::string& what) const {
-    if (proto.has_data_location() && proto.data_location() == onnx::TensorProto::EXTERNAL) {
-      fail(what + " lies in an external data file, which is not supported",
+  // The bytes of a tensor in another file.
+  std::string fetch(const onnx::TensorProto& proto, const std::string& what) const {
+    std::string location;
+    std::uint64_t offset = 0;
+    std::optional<std::uint64_t> length;
+    for (const auto& entry : proto.external_data()) {
+      if (entry.key() == "location") {
+        location = entry.value();
+      } else if (entry.key() == "offset" || entry.key() == "length") {
+        std::uint64_t number = 0;
+        const std::string& text = entry.value();
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+        if (error != std::errc() || end != text.data() + text.size()) {
+          fail(fmt::format("{}: {} '{}' of its external data (a number of bytes is needed)", what,
+                           entry.key(), text),
+               "The file is inconsistent; export it again");
+        }
+        entry.key() == "offset" ? offset = number : length = number;
+      }
+    }
+    if (!external_) {
+      fail(fmt::format("{} lies in an external data file ('{}'), which cannot be read from here",
+                       what, location),
            "Save the model as one file (onnx.save_model with save_as_external_data=False)");
     }
+    return external_(location, offset, length);
+  }
+
+  Tensor read_tensor(const onnx::TensorProto& proto, const std::string& what) const {
+    const bool elsewhere =
+        proto.has_data_location() && proto.data_location() == onnx::TensorProto::EXTERNAL;
     Tensor tensor;
     tensor.type = element_type(proto.data_type(), what);
     for (const auto extent : proto.dims()) tensor.shape.push_back(extent);
@@ -209,8 +238,9 @@ class Importer {
     if (count > static_cast<std::int64_t>(model_bytes_limit)) {
       fail(fmt::format("{} claims {} elements", what, count), "The file is inconsistent");
     }
-    const bool raw = proto.has_raw_data();
-    const std::string& bytes = proto.raw_data();
+    const bool raw = elsewhere || proto.has_raw_data();
+    const std::string fetched = elsewhere ? fetch(proto, what) : std::string();
+    const std::string& bytes = elsewhere ? fetched : proto.raw_data();
     auto& reals = tensor.reals;
     auto& integers = tensor.integers;
     switch (proto.data_type()) {
@@ -445,6 +475,7 @@ class Importer {
 
   onnx::ModelProto& model_;
   std::string file_;
+  const ExternalWeightReader& external_;
   Graph graph_;
   std::unordered_map<std::string, ValueId> by_name_;
   std::set<std::string> names_;
@@ -455,7 +486,8 @@ class Importer {
 
 namespace {
 
-Graph import_from(google::protobuf::io::ZeroCopyInputStream& source, const std::string& file_name) {
+Graph import_from(google::protobuf::io::ZeroCopyInputStream& source, const std::string& file_name,
+                  const ExternalWeightReader& external) {
   // A library does not print: a broken file is reported by the exception below.
   const google::protobuf::LogSilencer silence;
   onnx::ModelProto model;
@@ -470,7 +502,7 @@ Graph import_from(google::protobuf::io::ZeroCopyInputStream& source, const std::
   if (!model.has_graph()) {
     throw DataError(fmt::format("{}: no graph in the ONNX model. Export it again.", file_name));
   }
-  return Importer(model, file_name).run();
+  return Importer(model, file_name, external).run();
 }
 
 }  // namespace
@@ -483,12 +515,19 @@ Graph import_onnx(std::span<const std::byte> bytes, const std::string& file_name
                     file_name, bytes.size()));
   }
   google::protobuf::io::ArrayInputStream array(bytes.data(), static_cast<int>(bytes.size()));
-  return import_from(array, file_name);
+  const ExternalWeightReader none;
+  return import_from(array, file_name, none);
 }
 
 Graph import_onnx(std::istream& stream, const std::string& file_name) {
+  const ExternalWeightReader none;
+  return import_onnx(stream, file_name, none);
+}
+
+Graph import_onnx(std::istream& stream, const std::string& file_name,
+                  const ExternalWeightReader& external) {
   google::protobuf::io::IstreamInputStream source(&stream, 1 << 16);
-  return import_from(source, file_name);
+  return import_from(source, file_name, external);
 }
 
 }  // namespace attojoule::network

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 
-#include "data/bytes.hpp"
 #include "data/names.hpp"
 #include "data/operating_point_file.hpp"
 #include "network/graph.hpp"
 #include "photonics/error.hpp"
+#include "tools/network_file.hpp"
 
 namespace attojoule::tools {
 namespace {
@@ -115,8 +115,8 @@ double mean_photons_per_mac(const network::Program& program,
 
 LoadedNetwork load_network(const std::filesystem::path& model, const data::Dataset& dataset,
                            const network::ProgramOptions& options) {
-  std::ifstream stream = data::open_for_reading(model);
-  network::Graph graph = network::import_onnx(stream, model.string());
+  NetworkFile file = read_network(model);
+  network::Graph& graph = file.graph;
   network::open_batch(graph);
   std::vector<int> sources = match_inputs(graph, dataset);
   std::vector<network::Shape> shapes;
@@ -128,14 +128,13 @@ LoadedNetwork load_network(const std::filesystem::path& model, const data::Datas
   }
   network::bind_inputs(graph, shapes);
   network::simplify(graph);
-  return {network::Program(std::move(graph), options), std::move(sources)};
+  return {network::Program(std::move(graph), options), std::move(sources), std::move(file.sha256)};
 }
 
 Simulation::Simulation(Experiment experiment, int threads)
     : experiment_(std::move(experiment)),
       dataset_(data::Dataset::open(experiment_.data)),
       threads_(threads) {
-  model_sha256_ = data::sha256_of_file(experiment_.model);
   network::ProgramOptions options;
   options.keep_weights = noise_shared_by_pass();
   options.winograd = experiment_.winograd;
@@ -149,6 +148,7 @@ Simulation::Simulation(Experiment experiment, int threads)
   }
   program_options_ = options;
   network_ = std::make_unique<LoadedNetwork>(load_network(experiment_.model, dataset_, options));
+  model_sha256_ = network_->sha256;
   images_ = experiment_.images > 0 ? experiment_.images : dataset_.size();
   if (images_ > dataset_.size()) {
     throw ConfigError(

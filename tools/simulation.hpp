@@ -20,6 +20,7 @@ namespace attojoule::tools {
 struct LoadedNetwork {
   network::Program program;
   std::vector<int> input_sources;
+  std::string sha256;  // of the model's files
 };
 
 // Reads an ONNX file and builds its program for samples of the data set.

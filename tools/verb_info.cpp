@@ -5,12 +5,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "data/bytes.hpp"
 #include "data/dataset.hpp"
 #include "data/device_file.hpp"
 #include "data/result_file.hpp"
 #include "network/graph.hpp"
 #include "photonics/error.hpp"
+#include "tools/network_file.hpp"
 #include "tools/text_table.hpp"
 #include "tools/verbs.hpp"
 
@@ -48,8 +48,8 @@ void show_result(const std::filesystem::path& file, bool json, std::ostream& out
 }
 
 void show_network(const std::filesystem::path& file, bool json, std::ostream& out) {
-  std::ifstream stream = data::open_for_reading(file);
-  const network::Graph graph = network::import_onnx(stream, file.string());
+  const NetworkFile network = read_network(file);
+  const network::Graph& graph = network.graph;
   std::int64_t parameters = 0;
   for (const auto& value : graph.values) {
     if (value.constant && value.constant->type == network::ElementType::real) {
@@ -76,7 +76,7 @@ void show_network(const std::filesystem::path& file, bool json, std::ostream& ou
     object["opset"] = graph.opset;
     object["nodes"] = graph.nodes.size();
     object["parameters"] = parameters;
-    object["sha256"] = data::sha256_of_file(file);
+    object["sha256"] = network.sha256;
     for (const auto id : graph.inputs) {
       object["inputs"][graph.value(id).name] = graph.value(id).shape;
     }

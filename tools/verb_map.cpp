@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "data/bytes.hpp"
 #include "data/device_file.hpp"
 #include "data/result_file.hpp"
 #include "network/graph.hpp"
@@ -13,6 +12,7 @@
 #include "network/tile_mapping.hpp"
 #include "photonics/error.hpp"
 #include "photonics/read_out.hpp"
+#include "tools/network_file.hpp"
 #include "tools/text_table.hpp"
 #include "tools/verbs.hpp"
 
@@ -109,8 +109,8 @@ std::string seconds(double value) {
 
 int map(const MapOptions& options, const Streams& streams) {
   const photonics::Device device = data::load_device(options.device, options.assignments);
-  std::ifstream stream = data::open_for_reading(options.model);
-  network::Graph graph = network::import_onnx(stream, options.model);
+  NetworkFile file = read_network(options.model);
+  network::Graph& graph = file.graph;
   network::bind_inputs(graph, input_shapes(graph, options.shapes));
   network::simplify(graph);
   const network::Program program(std::move(graph), {});
@@ -131,7 +131,7 @@ int map(const MapOptions& options, const Streams& streams) {
     data::Provenance provenance;
     provenance.command_line = command_line();
     provenance.config = data::device_to_yaml(device);
-    provenance.model_sha256 = data::sha256_of_file(options.model);
+    provenance.model_sha256 = file.sha256;
     data::ResultWriter writer(options.out, provenance);
     std::vector<std::string> names, kinds;
     std::vector<std::int64_t> macs, lengths;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "network/graph.hpp"
+#include "network/onnx_import.hpp"
 #include "network/operators.hpp"
 #include "photonics/error.hpp"
 #include "tests/support/network_runs.hpp"
@@ -144,6 +145,50 @@ TEST(OnnxImport, external_data) {
   tensor->clear_raw_data();
   tensor->set_data_location(onnx::TensorProto::EXTERNAL);
   EXPECT_THAT(error_of(model), AllOf(HasSubstr("initializer 'w'"), HasSubstr("external data")));
+}
+
+TEST(OnnxImport, external_data_is_asked_for_and_equals_data_inside) {
+  OnnxModel model = small_model();
+  const network::Graph inside = model.import();
+  auto* tensor = model.proto().mutable_graph()->mutable_initializer(0);
+  const std::string weights = tensor->raw_data();
+  ASSERT_FALSE(weights.empty());
+  tensor->clear_raw_data();
+  tensor->set_data_location(onnx::TensorProto::EXTERNAL);
+  const auto say = [&](const std::string& key, const std::string& value) {
+    auto* entry = tensor->add_external_data();
+    entry->set_key(key);
+    entry->set_value(value);
+  };
+  say("location", "weights.bin");
+  say("offset", "64");
+  say("length", std::to_string(weights.size()));
+  const auto import = [&](const network::ExternalWeightReader& reader) {
+    std::istringstream stream(model.proto().SerializeAsString());
+    return network::import_onnx(stream, "test.onnx", reader);
+  };
+  const network::Graph outside =
+      import([&](const std::string& location, std::uint64_t offset, auto length) {
+        EXPECT_EQ(location, "weights.bin");
+        EXPECT_EQ(offset, 64U);
+        EXPECT_EQ(length, weights.size());
+        return weights;
+      });
+  ASSERT_EQ(outside.values.size(), inside.values.size());
+  EXPECT_EQ(outside.values[0].constant->reals, inside.values[0].constant->reals);
+  const auto problem_of = [&](const network::ExternalWeightReader& reader) {
+    try {
+      import(reader);
+    } catch (const DataError& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_THAT(problem_of([&](auto&&...) { return weights.substr(1); }),
+              HasSubstr("initializer 'w'"));
+  tensor->mutable_external_data(1)->set_value("64x");
+  EXPECT_THAT(problem_of([&](auto&&...) { return weights; }),
+              AllOf(HasSubstr("initializer 'w'"), HasSubstr("offset '64x'")));
 }
 
 TEST(OnnxImport, tensors_that_do_not_hold_what_they_claim) {
