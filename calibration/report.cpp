@@ -314,6 +314,11 @@ DeviceText device_yaml(const CalibrationResult& result, const std::string& base_
   DeviceText text;
   if (!has_device_values(result)) return text;
   std::string yaml = base_yaml;
+  for (const auto& [key, value] : result.device_conditions) {
+    data::ConfigNode root = data::ConfigNode::parse(yaml, "base device");
+    root.set(key + "=" + value);
+    yaml = root.dump();
+  }
   std::vector<std::pair<std::string, Eigen::VectorXd>> taken;  // key, its row of the map
   data::DeviceCalibration own;
   for (const DeviceEntry& entry : result.device) {

@@ -75,6 +75,47 @@ void reject(CalibrationResult& result, const std::string& reason) {
   result.reasons.push_back(reason);
 }
 
+void not_identifiable(CalibrationResult& result, const std::string& statement) {
+  result.verdict = Verdict::not_identifiable;
+  result.identifiability = statement;
+  result.reasons.push_back(statement);
+}
+
+Fit in_units(Fit fit, const std::vector<double>& factors) {
+  for (std::size_t k = 0; k < factors.size(); ++k) {
+    fit.values[k] *= factors[k];
+    for (std::size_t j = 0; j < factors.size(); ++j) {
+      fit.covariance(static_cast<Eigen::Index>(k), static_cast<Eigen::Index>(j)) *=
+          factors[k] * factors[j];
+    }
+  }
+  for (BoundHit& hit : fit.bounds_hit) {
+    hit.value *= factors[fit.index(hit.parameter)];
+    hit.bound *= factors[fit.index(hit.parameter)];
+  }
+  return fit;
+}
+
+void check_bound(CalibrationResult& result, const Estimate& estimate, double bound, bool above,
+                 const std::string& reason) {
+  if (result.verdict == Verdict::not_identifiable || result.verdict == Verdict::no_convergence) {
+    return;
+  }
+  const double beyond = above ? estimate.value - bound : bound - estimate.value;
+  if (!(beyond > 0)) return;
+  const double errors = beyond / estimate.combined();
+  result.bounds_hit.push_back({estimate.name, estimate.value, bound, above, errors, reason});
+  const std::string text = fmt::format(
+      "{} = {:.6g} is {} its physical bound {:.6g} by {:.1f} standard uncertainties "
+      "({})",
+      estimate.name, estimate.value, above ? "above" : "below", bound, errors, reason);
+  if (errors > 3 || std::isnan(errors)) {
+    reject(result, text);
+  } else {
+    result.warnings.push_back(text);
+  }
+}
+
 void adopt(CalibrationResult& result, const Fit& fit, const std::vector<std::string>& meanings) {
   const auto n = static_cast<Eigen::Index>(fit.parameters.size());
   result.parameters.clear();
@@ -91,7 +132,7 @@ void adopt(CalibrationResult& result, const Fit& fit, const std::vector<std::str
   for (std::size_t i = 0; i < fit.parameters.size(); ++i) {
     Estimate estimate;
     estimate.name = fit.parameters[i].name;
-    estimate.unit = fit.parameters[i].unit;
+    estimate.unit = fit.parameters[i].unit.empty() ? "1" : fit.parameters[i].unit;
     estimate.value = fit.values[i];
     estimate.u_a = fit.standard_error(i);
     estimate.meaning = i < meanings.size() ? meanings[i] : "";
@@ -151,16 +192,12 @@ void add_type_b(CalibrationResult& result, const std::vector<double>& change,
   result.settings["type B"] += (result.settings["type B"].empty() ? "" : "; ") + cause;
 }
 
-Estimate derived(const CalibrationResult& result, const std::string& name, const std::string& unit,
-                 const std::string& meaning,
-                 const std::function<double(const std::vector<double>&)>& formula) {
+namespace {
+
+Eigen::VectorXd gradient_of(const CalibrationResult& result,
+                            const std::function<double(const std::vector<double>&)>& formula) {
   std::vector<double> p;
   for (const Estimate& estimate : result.parameters) p.push_back(estimate.value);
-  Estimate value;
-  value.name = name;
-  value.unit = unit;
-  value.meaning = meaning;
-  value.value = formula(p);
   Eigen::VectorXd gradient(static_cast<Eigen::Index>(p.size()));
   for (std::size_t i = 0; i < p.size(); ++i) {
     // A step of a hundredth of the uncertainty: far above rounding, well inside where f is linear.
@@ -171,10 +208,39 @@ Estimate derived(const CalibrationResult& result, const std::string& name, const
     down[i] -= h;
     gradient(static_cast<Eigen::Index>(i)) = (formula(up) - formula(down)) / (up[i] - down[i]);
   }
+  return gradient;
+}
+
+}  // namespace
+
+Estimate derived(const CalibrationResult& result, const std::string& name, const std::string& unit,
+                 const std::string& meaning,
+                 const std::function<double(const std::vector<double>&)>& formula) {
+  std::vector<double> p;
+  for (const Estimate& estimate : result.parameters) p.push_back(estimate.value);
+  Estimate value;
+  value.name = name;
+  value.unit = unit;
+  value.meaning = meaning;
+  value.value = formula(p);
+  const Eigen::VectorXd gradient = gradient_of(result, formula);
   value.u_a = std::sqrt(std::max(0.0, gradient.dot(result.covariance_a * gradient)));
   value.u_b = std::sqrt(std::max(0.0, gradient.dot(result.covariance_b * gradient)));
   set_interval(value, type_a_dof(result));
   return value;
+}
+
+void append_derived(CalibrationResult& result, const std::string& name, const std::string& unit,
+                    const std::string& meaning,
+                    const std::function<double(const std::vector<double>&)>& formula) {
+  const Estimate estimate = derived(result, name, unit, meaning, formula);
+  const auto n = static_cast<Eigen::Index>(result.parameters.size());
+  Eigen::MatrixXd map = Eigen::MatrixXd::Zero(n + 1, n);
+  map.topRows(n).setIdentity();
+  map.row(n) = gradient_of(result, formula).transpose();
+  result.covariance_a = map * result.covariance_a * map.transpose();
+  result.covariance_b = map * result.covariance_b * map.transpose();
+  result.parameters.push_back(estimate);
 }
 
 }  // namespace attojoule::calibration

@@ -104,6 +104,8 @@ struct CalibrationResult {
   std::vector<ResidualRow> residuals;
   std::vector<Plot> plots;
   std::vector<DeviceEntry> device;
+  // What the device parameters hold at, by key: "laser.wavelength", "1310 nm".
+  std::vector<std::pair<std::string, std::string>> device_conditions;
   // Python that reproduces the numbers with scipy from data that it holds itself.
   std::string python;
 
@@ -131,10 +133,26 @@ Estimate derived(const CalibrationResult& result, const std::string& name, const
                  const std::string& meaning,
                  const std::function<double(const std::vector<double>&)>& formula);
 
+// The same quantity as a parameter of the result, with its covariances to the others. Call it after
+// every add_type_b().
+void append_derived(CalibrationResult& result, const std::string& name, const std::string& unit,
+                    const std::string& meaning,
+                    const std::function<double(const std::vector<double>&)>& formula);
+
+// A fit in scaled numbers, in the user's units: parameter k times factor k.
+Fit in_units(Fit fit, const std::vector<double>& factors);
+
+// Reports a parameter or figure beyond a physical bound, by its combined uncertainty: more than
+// three standard uncertainties reject the model, fewer warn. Nothing is clipped.
+void check_bound(CalibrationResult& result, const Estimate& estimate, double bound, bool above,
+                 const std::string& reason);
+
 // Sets the 95 % interval of an estimate whose type A uncertainty has `dof` degrees of freedom
 // (infinite for known standard deviations).
 void set_interval(Estimate& estimate, double dof);
 
 void reject(CalibrationResult& result, const std::string& reason);
+// The data cannot tell: verdict, statement and reason, whatever the verdict was before.
+void not_identifiable(CalibrationResult& result, const std::string& statement);
 
 }  // namespace attojoule::calibration

@@ -132,18 +132,6 @@ void refuse_falling_noise(const ShotNoiseData& data) {
   }
 }
 
-// A parameter computed from the others joins them, with its covariances.
-void append_parameter(CalibrationResult& result, const Estimate& estimate,
-                      const std::vector<double>& gradient) {
-  const auto n = static_cast<Eigen::Index>(result.parameters.size());
-  Eigen::MatrixXd map = Eigen::MatrixXd::Zero(n + 1, n);
-  map.topRows(n).setIdentity();
-  for (Eigen::Index i = 0; i < n; ++i) map(n, i) = gradient[static_cast<std::size_t>(i)];
-  result.covariance_a = map * result.covariance_a * map.transpose();
-  result.covariance_b = map * result.covariance_b * map.transpose();
-  result.parameters.push_back(estimate);
-}
-
 std::string numbers(const std::vector<double>& values) {
   return fmt::format("{:.17g}", fmt::join(values, ", "));
 }
@@ -246,19 +234,9 @@ CalibrationResult calibrate_shot_noise(const ShotNoiseData& data, const ShotNois
         "above the shot-noise crossover)",
         fmt::join(best.entangled, ", "), levels.size());
   }
-  // Back to the user's units.
-  const std::vector<double> unit{scale.noise, scale.noise / scale.light,
-                                 scale.noise / (scale.light * scale.light)};
-  Fit in_units = best;
-  for (std::size_t k = 0; k < 3; ++k) {
-    in_units.values[k] *= unit[k];
-    for (std::size_t j = 0; j < 3; ++j) {
-      in_units.covariance(static_cast<Eigen::Index>(k), static_cast<Eigen::Index>(j)) *=
-          unit[k] * unit[j];
-    }
-  }
-  for (BoundHit& hit : in_units.bounds_hit) hit.value *= unit[best.index(hit.parameter)];
-  adopt(result, in_units,
+  adopt(result,
+        in_units(best, {scale.noise, scale.noise / scale.light,
+                        scale.noise / (scale.light * scale.light)}),
         {"electronics noise", "shot noise per light", "intensity noise per light squared"});
   if (!known) {
     if (data.nu.empty() && data.sigma.empty()) {
@@ -342,7 +320,7 @@ CalibrationResult calibrate_shot_noise(const ShotNoiseData& data, const ShotNois
                   [g](const std::vector<double>& p) {
                     return 2 * elementary_charge_c * p[2] / (p[1] * g);
                   }));
-      append_parameter(result, noise, {noise.value / (2 * a), -noise.value / (2 * b), 0});
+      append_derived(result, noise.name, noise.unit, noise.meaning, i_n);
       result.device.push_back({"receiver.amplifier_current_noise", "A/sqrt(Hz)", "i_n", 1});
     } else if (!data.current_per_light) {
       result.identifiability +=

@@ -34,6 +34,7 @@ struct Truth {
   const char* kind;
   const char* file;
   std::vector<std::pair<const char*, double>> values;
+  std::vector<std::string> options = {};
 };
 
 TEST_F(CalibrateFits, every_kind_finds_what_its_example_was_made_of_and_writes_everything) {
@@ -41,11 +42,31 @@ TEST_F(CalibrateFits, every_kind_finds_what_its_example_was_made_of_and_writes_e
       {"ptc", "photon_transfer.csv", {{"K", 0.25}, {"R", 0.15}, {"eta", 0.6}, {"sigma_d", 13.808}}},
       {"shot-noise", "shot_noise.csv", {{"a", 2e-6}, {"b", 3.1e-6}, {"c", 4e-8}}},
       {"loss", "cutback.csv", {{"propagation_loss", 2.3}}},
-      {"li", "light_current.csv", {{"threshold_current", 12.3e-3}, {"slope_efficiency", 0.31}}}};
+      {"li", "light_current.csv", {{"threshold_current", 12.3e-3}, {"slope_efficiency", 0.31}}},
+      {"responsivity",
+       "responsivity.csv",
+       {{"responsivity", 0.92}, {"dark_current", 12e-9}, {"eta", 0.92 * 1.239841984 / 1.55}},
+       {"--relative", "0.5%", "--floor", "2nA", "--power-scale-uncertainty", "2%"}},
+      {"cmrr",
+       "cmrr.csv",
+       {{"cmrr", 38.416}, {"imbalance", 0.006}, {"delay", 90e-12}},
+       {"--sigma", "0.2dB"}},
+      {"visibility",
+       "fringes.csv",
+       {{"visibility", 0.93}, {"period", 3.1}, {"mean", 20e-6}},
+       {"--dark", "0.4uA", "--power-ratio", "1.3"}},
+      {"mzm",
+       "mzm.csv",
+       {{"half_wave_voltage", 3.4}, {"extinction_ratio", 23.979}, {"insertion_loss", 3.7675}},
+       {"--input-power", "1mW", "--floor-level", "0.2uW", "--relative", "0.5%", "--floor",
+        "0.2uW"}}};
   for (const Truth& truth : kinds) {
     const std::string out = path(truth.kind);
-    const Outcome outcome =
-        run_command({"calibrate", truth.kind, examples + truth.file, "--out", out, "--strict"});
+    std::vector<std::string> words{"calibrate", truth.kind, examples + truth.file};
+    words.insert(words.end(), truth.options.begin(), truth.options.end());
+    std::vector<std::string> with_files = words;
+    with_files.insert(with_files.end(), {"--out", out, "--strict"});
+    const Outcome outcome = run_command(with_files);
     ASSERT_EQ(outcome.code, 0) << outcome.err;
     const auto result = json_of(std::string(truth.kind) + "/result.json");
     EXPECT_EQ(result["verdict"], "accepted");
@@ -70,7 +91,8 @@ TEST_F(CalibrateFits, every_kind_finds_what_its_example_was_made_of_and_writes_e
     for (const auto& entry : std::filesystem::directory_iterator(out)) {
       EXPECT_THAT(entry.path().string(), Not(HasSubstr(".part")));
     }
-    const Outcome json = run_command({"calibrate", truth.kind, examples + truth.file, "--json"});
+    words.emplace_back("--json");
+    const Outcome json = run_command(words);
     EXPECT_EQ(nlohmann::json::parse(json.out)["parameters"], result["parameters"]);
   }
 }

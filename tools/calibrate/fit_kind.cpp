@@ -59,7 +59,14 @@ std::vector<std::vector<std::string>> rows_of(const std::vector<Estimate>& estim
 }  // namespace
 
 std::vector<Verb> calibrate_fit_kinds() {
-  return {calibrate_ptc(), calibrate_shot_noise_kind(), calibrate_loss(), calibrate_li()};
+  return {calibrate_ptc(),
+          calibrate_shot_noise_kind(),
+          calibrate_responsivity_kind(),
+          calibrate_cmrr(),
+          calibrate_visibility(),
+          calibrate_mzm(),
+          calibrate_loss(),
+          calibrate_li()};
 }
 
 void FitKindOptions::define(CLI::App& app) {
@@ -180,6 +187,201 @@ double option_quantity(const std::string& option, const std::string& text,
         option, text, unit == "1" ? "% or parts" : unit, option, unit == "1" ? "2%" : "1" + unit));
   }
   return data::convert(value, *from, *to) * (percent ? 0.01 : 1);
+}
+
+std::optional<double> optional_quantity(const std::string& option, const std::string& text,
+                                        const std::string& unit) {
+  if (text.empty()) return std::nullopt;
+  return option_quantity(option, text, unit);
+}
+
+data::LabTable read_only_file(const std::string& kind, const FitKindOptions& options) {
+  if (options.files.size() != 1) {
+    throw ConfigError(fmt::format("{}: {} files (one measurement is fitted). Give one.", kind,
+                                  options.files.size()));
+  }
+  return data::read_lab_file(options.files[0], options.reading.read_options());
+}
+
+void CurveOptions::define(CLI::App& app, const std::string& x_option, const std::string& x_help,
+                          const std::string& y_option, const std::string& y_help) {
+  app.add_option(x_option, x, x_help);
+  app.add_option(y_option, y, y_help);
+  app.add_option("--sigma", sigma, "Column of the standard deviations");
+  app.add_option("--relative", relative,
+                 "Known scatter, proportional to the model: 0.5% (or 0.02dB)");
+  app.add_option("--floor", floor, "Known scatter that does not depend on it, with its unit");
+}
+
+void read_weights(const FitKindOptions& options, const CurveOptions& columns,
+                  calibration::CurveData& curve) {
+  if (!columns.relative.empty()) {
+    // Small ratios in decibels: d(10 log10 y) = (10 / ln 10) dy / y.
+    curve.relative = columns.relative.ends_with("dB")
+                         ? option_quantity("--relative", columns.relative, "dB") * std::log(10) / 10
+                         : option_quantity("--relative", columns.relative, "1");
+  }
+  if (!columns.floor.empty()) {
+    curve.floor = option_quantity("--floor", columns.floor, curve.y_unit);
+  }
+  if (curve.relative < 0 || curve.floor < 0) {
+    throw ConfigError(
+        "--relative, --floor: a negative standard deviation (there is none). Give it positive.");
+  }
+  if (!curve.sigma.empty() && (curve.relative > 0 || curve.floor > 0)) {
+    throw ConfigError(
+        "--sigma beside --relative or --floor: two statements about one scatter. Keep one.");
+  }
+  curve.scale_sigma = options.scale_sigma;
+  if (options.known_sigma && !curve.weighted()) {
+    throw ConfigError(
+        "--known-sigma: no standard deviations are given (nothing is known of the scatter). Pass "
+        "--sigma COLUMN, or --relative and --floor.");
+  }
+}
+
+namespace {
+
+// The rows inside --range, with weights.
+calibration::CurveData curve_of(const FitKindOptions& options, const CurveOptions& columns,
+                                const data::LabTable& table, calibration::CurveData all,
+                                std::vector<calibration::RejectedPoint>& outside) {
+  calibration::CurveData curve = all;
+  curve.x.clear();
+  curve.y.clear();
+  curve.sigma.clear();
+  const auto range = options.parsed_range();
+  const auto& own_unit = table.column(all.x_name).values;  // --range is in the column's unit
+  for (std::size_t i = 0; i < all.x.size(); ++i) {
+    if (range && (own_unit[i] < range->first || own_unit[i] > range->second)) {
+      outside.push_back({place_of_row(table, i), "outside --range"});
+      continue;
+    }
+    curve.x.push_back(all.x[i]);
+    curve.y.push_back(all.y[i]);
+    if (!all.sigma.empty()) curve.sigma.push_back(all.sigma[i]);
+    curve.places.push_back(place_of_row(table, i));
+  }
+  read_weights(options, columns, curve);
+  return curve;
+}
+
+}  // namespace
+
+calibration::CurveData read_curve(const FitKindOptions& options, const CurveOptions& columns,
+                                  const data::LabTable& table, ColumnWish x, ColumnWish y,
+                                  std::vector<calibration::RejectedPoint>& outside) {
+  x.given = columns.x;
+  y.given = columns.y;
+  calibration::CurveData all;
+  // What the user named is taken; it cannot be guessed for the other axis.
+  std::vector<std::string> named;
+  if (!y.given.empty()) named.push_back(require_column(table, y));
+  all.x_name = require_column(table, x, named);
+  all.y_name = require_column(table, y, {all.x_name});
+  all.x_unit = x.unit;
+  all.y_unit = y.unit;
+  all.x = values_of(table, all.x_name, x);
+  all.y = values_of(table, all.y_name, y);
+  if (!columns.sigma.empty()) {
+    const ColumnWish sigma{"standard deviation", "--sigma", columns.sigma, {}, y.unit};
+    all.sigma = values_of(table, require_column(table, sigma), sigma);
+  }
+  return curve_of(options, columns, table, all, outside);
+}
+
+LinearSignal linear_signal(const data::LabTable& table, const ColumnWish& wish,
+                           const std::vector<std::string>& taken) {
+  LinearSignal signal;
+  const auto dimension_of = [](const data::LabColumn& column) -> std::string {
+    if (column.unit == "%" || column.unit == "1") return "1";
+    const auto have = data::parse_lab_unit(column.unit);
+    if (!have || column.unit.empty()) return "";
+    for (const char* unit : {"W", "A", "V", "dB"}) {
+      if (data::same_dimension(*have, *data::parse_lab_unit(unit))) {
+        return unit == std::string("dB") ? "1" : unit;
+      }
+    }
+    return "";
+  };
+  if (!wish.given.empty()) {
+    signal.column = find_column(table, wish, taken);
+  } else {
+    const auto free = [&](const data::LabColumn& column) {
+      return std::find(taken.begin(), taken.end(), column.name) == taken.end();
+    };
+    for (const auto& name : wish.names) {
+      for (const auto& column : table.columns) {
+        if (signal.column.empty() && free(column) && plain(column.name) == plain(name)) {
+          signal.column = column.name;
+        }
+      }
+    }
+    if (signal.column.empty()) {
+      std::vector<std::string> possible;
+      for (const auto& column : table.columns) {
+        if (free(column) && !dimension_of(column).empty()) possible.push_back(column.name);
+      }
+      if (possible.size() == 1) signal.column = possible[0];
+    }
+  }
+  if (signal.column.empty()) {
+    throw DataError(fmt::format(
+        "{}: no column of the {} (columns: {}). Name it with {} NAME, or head it \"{} [mW]\".",
+        table.file.string(), wish.role, columns_of(table), wish.option, wish.names.front()));
+  }
+  const auto& column = table.column(signal.column);
+  if (column.unit.empty()) data::column_in(table, column.name, "W");  // says how to give a unit
+  signal.unit = dimension_of(column);
+  if (signal.unit.empty()) {
+    throw DataError(fmt::format(
+        "{}: column \"{}\" is in {} (the {} is a power, photocurrent, voltage or ratio: W, dBm, A, "
+        "V, dB, %, 1). Name another one with {}.",
+        table.file.string(), column.name, column.unit, wish.role, wish.option));
+  }
+  signal.is_ratio = signal.unit == "1";
+  const auto own = data::parse_lab_unit(column.unit);
+  signal.from_level = own && own->is_level();
+  if (signal.is_ratio) {
+    signal.values = column.values;
+    for (double& v : signal.values) {
+      if (column.unit == "%") v /= 100;
+      if (signal.from_level) v = std::pow(10, v / 10);
+    }
+  } else {
+    signal.values = data::column_in(table, column.name, signal.unit);
+  }
+  return signal;
+}
+
+calibration::CurveData read_signal_curve(const FitKindOptions& options, const CurveOptions& columns,
+                                         const data::LabTable& table, const std::string& x_column,
+                                         const std::string& x_unit, const LinearSignal& signal,
+                                         std::vector<calibration::RejectedPoint>& outside) {
+  calibration::CurveData all;
+  all.x_name = x_column;
+  all.y_name = signal.column;
+  all.x_unit = x_unit;
+  all.y_unit = signal.unit;
+  all.x = data::column_in(table, x_column, x_unit);
+  all.y = signal.values;
+  if (!columns.sigma.empty()) {
+    const ColumnWish wish{"standard deviation", "--sigma", columns.sigma, {}, "1"};
+    const auto& column = table.column(require_column(table, wish));
+    if (signal.from_level || column.unit == "dB") {
+      // Small ratios in decibels: d(10 log10 y) = (10 / ln 10) dy / y.
+      all.sigma = data::column_in(table, column.name, "dB");
+      for (std::size_t i = 0; i < all.sigma.size(); ++i) {
+        all.sigma[i] *= std::log(10) / 10 * std::abs(all.y[i]);
+      }
+    } else if (signal.is_ratio) {
+      all.sigma = column.values;
+      for (double& s : all.sigma) s *= column.unit == "%" ? 0.01 : 1;
+    } else {
+      all.sigma = data::column_in(table, column.name, signal.unit);
+    }
+  }
+  return curve_of(options, columns, table, all, outside);
 }
 
 calibration::InputFile input_of(const data::LabTable& table) {

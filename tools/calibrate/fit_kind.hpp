@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "calibration/curve.hpp"
 #include "calibration/result.hpp"
 #include "data/lab_file.hpp"
 #include "tools/calibrate/kinds.hpp"
@@ -18,6 +19,10 @@ Verb calibrate_ptc();
 Verb calibrate_shot_noise_kind();
 Verb calibrate_loss();
 Verb calibrate_li();
+Verb calibrate_responsivity_kind();
+Verb calibrate_cmrr();
+Verb calibrate_visibility();
+Verb calibrate_mzm();
 // All of them, in the order of the help.
 std::vector<Verb> calibrate_fit_kinds();
 
@@ -63,6 +68,49 @@ std::vector<double> values_of(const data::LabTable& table, const std::string& co
 
 // A quantity of an option ("300kHz", "1550 nm", "5 %") in `unit`; ConfigError naming the option.
 double option_quantity(const std::string& option, const std::string& text, const std::string& unit);
+
+// The one file of a kind that fits one measurement; ConfigError for more.
+data::LabTable read_only_file(const std::string& kind, const FitKindOptions& options);
+
+// Columns of a curve y(x) and what is known of its scatter.
+struct CurveOptions {
+  std::string x, y, sigma, relative, floor;
+
+  // `x_option`: "--power"; `x_help`: "Column of the optical power".
+  void define(CLI::App& app, const std::string& x_option, const std::string& x_help,
+              const std::string& y_option, const std::string& y_help);
+};
+// What a table and the options say of it, in the wishes' units; rows outside --range become
+// `outside`. `given` of the wishes is filled from the options. ConfigError where --known-sigma has
+// nothing to know.
+calibration::CurveData read_curve(const FitKindOptions& options, const CurveOptions& columns,
+                                  const data::LabTable& table, ColumnWish x, ColumnWish y,
+                                  std::vector<calibration::RejectedPoint>& outside);
+
+// A signal that is proportional to optical power: W, A, V or a ratio ("1"), whatever it is written
+// in: dBm and dB (10 dB a decade) become W and 1, % becomes 1.
+struct LinearSignal {
+  std::string column, unit;
+  std::vector<double> values;
+  bool is_ratio = false;
+  bool from_level = false;
+};
+// By the option's value, else by its usual names, else as the only column of such a dimension that
+// is not taken. DataError where there is none, or the unit is another one.
+LinearSignal linear_signal(const data::LabTable& table, const ColumnWish& wish,
+                           const std::vector<std::string>& taken);
+// The curve of such a signal over a column of numbers.
+calibration::CurveData read_signal_curve(const FitKindOptions& options, const CurveOptions& columns,
+                                         const data::LabTable& table, const std::string& x_column,
+                                         const std::string& x_unit, const LinearSignal& signal,
+                                         std::vector<calibration::RejectedPoint>& outside);
+// The part of read_curve() that is about weights, for kinds that make their curve themselves.
+void read_weights(const FitKindOptions& options, const CurveOptions& columns,
+                  calibration::CurveData& curve);
+
+// An option that may be left out: nullopt where its text is empty.
+std::optional<double> optional_quantity(const std::string& option, const std::string& text,
+                                        const std::string& unit);
 
 calibration::InputFile input_of(const data::LabTable& table);
 // Inputs, warnings and instrument settings of a table go into the result.

@@ -1,0 +1,260 @@
+#include "calibration/curve.hpp"
+
+#include <fmt/format.h>
+
+#include <Eigen/Cholesky>
+#include <algorithm>
+#include <boost/math/distributions/chi_squared.hpp>
+#include <boost/math/distributions/fisher_f.hpp>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+
+#include "photonics/error.hpp"
+
+namespace attojoule::calibration {
+
+std::string CurveData::place(std::size_t i) const {
+  return i < places.size() ? places[i] : fmt::format("point {}", i + 1);
+}
+
+std::vector<std::size_t> all_points(const std::string& kind, const CurveData& data,
+                                    std::size_t least, const std::string& why) {
+  if (data.x.size() < least) {
+    throw DataError(
+        fmt::format("{}: {} points ({}). Measure more points.", kind, data.x.size(), why));
+  }
+  for (std::size_t i = 0; i < data.x.size(); ++i) {
+    if (!std::isfinite(data.x[i]) || !std::isfinite(data.y[i])) {
+      throw DataError(fmt::format(
+          "{}: {} = {:g} {}, {} = {:g} {} (both must be numbers). Remove the row.", data.place(i),
+          data.x_name, data.x[i], data.x_unit, data.y_name, data.y[i], data.y_unit));
+    }
+    if (!data.sigma.empty() && !(data.sigma[i] > 0 && std::isfinite(data.sigma[i]))) {
+      throw DataError(
+          fmt::format("{}: standard deviation {:g} {} (it must be positive). Correct the row.",
+                      data.place(i), data.sigma[i], data.y_unit));
+    }
+  }
+  std::vector<std::size_t> points(data.x.size());
+  std::iota(points.begin(), points.end(), std::size_t{0});
+  return points;
+}
+
+double largest_magnitude(const std::vector<double>& values) {
+  double largest = 0;
+  for (const double v : values) largest = std::max(largest, std::abs(v));
+  return largest > 0 ? largest : 1;
+}
+
+FitProblem curve_problem(const CurveData& data, const std::vector<std::size_t>& points,
+                         double y_scale) {
+  FitProblem problem;
+  for (const std::size_t i : points) {
+    problem.y.push_back(data.y[i] / y_scale);
+    if (!data.sigma.empty()) problem.sigma.push_back(data.sigma[i] / y_scale);
+  }
+  if (data.sigma.empty() && data.relative > 0) {
+    // A model that passes through zero has no relative scatter there; a millionth of the range
+    // keeps the weight finite where no floor was given.
+    const double floor = std::max(data.floor / y_scale, 1e-6 * data.relative);
+    problem.sigma_of_model = [relative = data.relative, floor](double model, std::size_t) {
+      return std::hypot(relative * model, floor);
+    };
+  } else if (data.sigma.empty() && data.floor > 0) {
+    problem.sigma.assign(points.size(), data.floor / y_scale);
+  }
+  problem.convention = data.known() ? SigmaConvention::known : SigmaConvention::scale;
+  return problem;
+}
+
+std::string weighting_of(const CurveData& data) {
+  std::string text = "least squares, scatter from the residuals";
+  if (!data.sigma.empty()) {
+    text = "weighted least squares, standard deviations given";
+  } else if (data.relative > 0) {
+    text = "reweighted least squares, sigma^2 = floor^2 + (relative model)^2";
+  } else if (data.floor > 0) {
+    text = "least squares, one known standard deviation";
+  }
+  if (data.weighted() && data.scale_sigma) text += ", scaled by chi2/dof";
+  return text;
+}
+
+RicherModel compare_richer(const Fit& plain, FitProblem richer) {
+  RicherModel comparison;
+  richer.sigma = plain.sigma;
+  richer.sigma_of_model = nullptr;
+  if (richer.y.size() <= richer.parameters.size() + 1) return comparison;
+  comparison.fit = fit(richer);
+  const Fit& better = comparison.fit;
+  const double more = plain.dof - better.dof;
+  if (better.status == FitStatus::no_convergence || !(more > 0) || !(better.dof > 0)) {
+    return comparison;
+  }
+  const double gain = plain.chi2 - better.chi2;
+  if (!(gain > 0)) return comparison;
+  const auto [least, most] = std::minmax_element(richer.y.begin(), richer.y.end());
+  double squares = 0;
+  for (std::size_t i = 0; i < richer.y.size(); ++i) {
+    squares += std::pow(plain.model_values[i] - better.model_values[i], 2);
+  }
+  comparison.rms_share =
+      std::sqrt(squares / static_cast<double>(richer.y.size())) / (*most - *least);
+  if (plain.covariance_scaled) {
+    const double f = gain / more / (better.chi2 / better.dof);
+    comparison.significant = better.chi2 <= 0 || f > boost::math::quantile(boost::math::complement(
+                                                         boost::math::fisher_f(more, better.dof),
+                                                         rejection_probability));
+  } else {
+    comparison.significant = gain > boost::math::quantile(boost::math::complement(
+                                        boost::math::chi_squared(more), rejection_probability));
+  }
+  comparison.material = comparison.significant && comparison.rms_share > material_misfit;
+  return comparison;
+}
+
+void judge_richer(CalibrationResult& result, const RicherModel& comparison,
+                  const std::string& problem) {
+  if (!comparison.significant) return;
+  const std::string text = fmt::format("{} (a richer model differs by {:.2g} % of the range, rms)",
+                                       problem, 100 * comparison.rms_share);
+  if (comparison.material) {
+    reject(result, text);
+  } else {
+    result.warnings.push_back(text);
+  }
+}
+
+void describe_curve(CalibrationResult& result, const CurveData& data,
+                    const std::vector<std::size_t>& points, const Fit& best, double y_scale,
+                    const std::function<double(double)>& line, const std::string& title) {
+  PlotSeries measured{"measured", {}, {}, {}, PlotSeries::Kind::points};
+  PlotSeries out{"left out", {}, {}, {}, PlotSeries::Kind::crosses};
+  PlotSeries fitted{"fit", {}, {}, {}, PlotSeries::Kind::line};
+  PlotSeries off{"residual", {}, {}, {}, PlotSeries::Kind::points};
+  std::vector<std::size_t> position(data.x.size(), points.size());
+  for (std::size_t k = 0; k < points.size(); ++k) position[points[k]] = k;
+  const double rms = best.dof > 0 ? std::sqrt(best.chi2 / best.dof) : 1;
+  for (std::size_t i = 0; i < data.x.size(); ++i) {
+    ResidualRow row;
+    row.place = data.place(i);
+    row.x = data.x[i];
+    row.y = data.y[i];
+    row.model = line(data.x[i]);
+    const std::size_t k = position[i];
+    row.used = k < points.size();
+    if (row.used) {
+      row.model = best.model_values[k] * y_scale;
+      // Where only ratios are known the scatter of the data sets the scale.
+      const double scale = best.covariance_scaled ? rms : 1;
+      row.sigma = best.sigma[k] * y_scale * scale;
+      row.standardised = best.standardised[k] / scale;
+      row.leverage = best.leverage[k];
+      measured.x.push_back(row.x);
+      measured.y.push_back(row.y);
+      if (data.known()) measured.error.push_back(row.sigma);
+      off.x.push_back(row.x);
+      off.y.push_back(row.standardised);
+    } else {
+      out.x.push_back(row.x);
+      out.y.push_back(row.y);
+    }
+    result.residuals.push_back(row);
+  }
+  const auto [from, to] = std::minmax_element(data.x.begin(), data.x.end());
+  constexpr int steps = 800;  // a few per pixel of the plot
+  for (int k = 0; k <= steps; ++k) {
+    const double x = *from + (*to - *from) * k / steps;
+    fitted.x.push_back(x);
+    fitted.y.push_back(line(x));
+  }
+  const std::string x_label = fmt::format("{} [{}]", data.x_name, data.x_unit);
+  Plot main{title, x_label, fmt::format("{} [{}]", data.y_name, data.y_unit),
+            false, false,   {measured, fitted}};
+  if (!out.x.empty()) main.series.push_back(out);
+  result.plots.push_back(main);
+  result.plots.push_back({"Residuals", x_label, "standardised residual", false, false, {off}});
+}
+
+std::string scipy_check(const CurveData& data, const std::vector<std::size_t>& points,
+                        const Fit& best, double y_scale, const std::vector<std::string>& names,
+                        const std::vector<double>& start, const std::string& formula) {
+  std::vector<double> x, y, sigma;
+  for (std::size_t k = 0; k < points.size(); ++k) {
+    x.push_back(data.x[points[k]]);
+    y.push_back(data.y[points[k]]);
+    sigma.push_back(best.sigma[k] * y_scale);
+  }
+  const auto list = [](const std::vector<double>& v) {
+    return fmt::format("{:.17g}", fmt::join(v, ", "));
+  };
+  // The start is the solution moved by a thousandth, so that scipy has to find it; in numbers of
+  // order one, since scipy's finite differences are absolute.
+  std::vector<double> scale, moved;
+  for (std::size_t k = 0; k < start.size(); ++k) {
+    scale.push_back(start[k] != 0 ? std::abs(start[k]) : 1);
+    moved.push_back(1.001 * start[k] / scale.back());
+  }
+  return fmt::format(
+      "import numpy as np\nfrom scipy.optimize import curve_fit\nx = np.array([{}])\ny = "
+      "np.array([{}])\nsigma = np.array([{}])  # of the last reweighting\nscale = "
+      "np.array([{}])\ny0 = np.max(np.abs(y))\nf = lambda x, {}: {}\n"
+      "q, cov = curve_fit(lambda x, *q: f(x, *(q * scale)) / y0, x, y / y0, p0=[{}], "
+      "sigma=sigma / y0, absolute_sigma={}, xtol=1e-14, ftol=1e-14, gtol=1e-14)\n"
+      "for n, v, s in zip('{}'.split(), q * scale, np.sqrt(np.diag(cov)) * scale):\n"
+      "    print(n, repr(float(v)), repr(float(s)))\n",
+      list(x), list(y), list(sigma), list(scale), fmt::join(names, ", "), formula, list(moved),
+      data.known() ? "True" : "False", fmt::join(names, " "));
+}
+
+void add_hold_out(CalibrationResult& result, const FitProblem& problem, std::size_t blocks,
+                  double y_scale) {
+  if (blocks == 0 || result.verdict == Verdict::not_identifiable ||
+      result.verdict == Verdict::no_convergence) {
+    return;
+  }
+  result.hold_out = hold_out_blocks(problem, blocks);
+  result.hold_out->rms *= y_scale;
+}
+
+SinusoidStart scan_sinusoid(const std::vector<double>& x, const std::vector<double>& y) {
+  const std::size_t n = x.size();
+  std::vector<double> sorted = x;
+  std::sort(sorted.begin(), sorted.end());
+  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
+  SinusoidStart best;
+  if (sorted.size() < 4) return best;
+  const double span = sorted.back() - sorted.front();
+  const double step = span / static_cast<double>(sorted.size() - 1);
+  const double centre = 0.5 * (sorted.front() + sorted.back());
+  double mean = 0, total = 0;
+  for (const double v : y) mean += v / static_cast<double>(n);
+  for (const double v : y) total += (v - mean) * (v - mean);
+  double most = -1;
+  // Quarter turns over the range; four thousand in all at most.
+  const double finest = std::numbers::pi / step;
+  const double grid = std::max(0.25 * std::numbers::pi / span, finest / 4000);
+  for (double omega = 0.5 * std::numbers::pi / span; omega <= finest; omega += grid) {
+    // Normal equations: the three functions are far from parallel for half a turn and more.
+    Eigen::Matrix3d left = Eigen::Matrix3d::Zero();
+    Eigen::Vector3d right = Eigen::Vector3d::Zero();
+    for (std::size_t i = 0; i < n; ++i) {
+      const double phase = omega * (x[i] - centre);
+      const Eigen::Vector3d row(1, std::cos(phase), std::sin(phase));
+      left += row * row.transpose();
+      right += row * (y[i] - mean);
+    }
+    const Eigen::Vector3d p = left.ldlt().solve(right);
+    const double explained = p.dot(right);
+    if (explained > most) {
+      most = explained;
+      const double turn = omega * centre;  // about x = 0
+      best = {omega, mean + p(0), p(1) * std::cos(turn) - p(2) * std::sin(turn),
+              p(1) * std::sin(turn) + p(2) * std::cos(turn), total > 0 ? explained / total : 0};
+    }
+  }
+  return best;
+}
+
+}  // namespace attojoule::calibration
