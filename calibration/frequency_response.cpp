@@ -123,7 +123,13 @@ std::optional<Bandwidth> bandwidth(std::span<const double> frequency_hz,
       const std::size_t low = i > reach ? i - reach : 0, high = std::min(n - 1, i + reach);
       result.slope_db_per_hz =
           (smoothed(high) - smoothed(low)) / (frequency_hz[high] - frequency_hz[low]);
-      const double at_crossing = 1.2533 * scatter / std::sqrt(2.0 * static_cast<double>(half) + 1);
+      // The median of points on a slope is their middle one: only as many are averaged as lie
+      // within the scatter.
+      const double step_db =
+          std::abs(result.slope_db_per_hz) * (frequency_hz[i] - frequency_hz[i - 1]);
+      const double within = step_db > 0 ? 2 * std::floor(scatter / step_db) + 1 : 1e9;
+      const double averaged = std::min(within, 2.0 * static_cast<double>(half) + 1);
+      const double at_crossing = 1.2533 * scatter / std::sqrt(averaged);
       if (result.slope_db_per_hz != 0) {
         result.error_hz =
             std::hypot(at_crossing, result.reference_error_db) / std::abs(result.slope_db_per_hz);

@@ -321,7 +321,22 @@ CalibrationResult calibrate_shot_noise(const ShotNoiseData& data, const ShotNois
                     return 2 * elementary_charge_c * p[2] / (p[1] * g);
                   }));
       append_derived(result, noise.name, noise.unit, noise.meaning, i_n);
-      result.device.push_back({"receiver.amplifier_current_noise", "A/sqrt(Hz)", "i_n", 1});
+      if (data.feedback_resistance_ohm) {
+        // The simulator adds the resistor's noise itself.
+        const double johnson2 =
+            4 * boltzmann_j_per_k * data.temperature_k / *data.feedback_resistance_ohm;
+        append_derived(result, "i_amplifier", "A/sqrt(Hz)",
+                       "input-referred current noise without the feedback resistor's",
+                       [i_n, johnson2](const std::vector<double>& p) {
+                         return std::sqrt(std::max(std::pow(i_n(p), 2) - johnson2, 0.0));
+                       });
+        result.device.push_back(
+            {"receiver.amplifier_current_noise", "A/sqrt(Hz)", "i_amplifier", 1});
+      } else {
+        result.warnings.emplace_back(
+            "i_n holds the Johnson noise of the feedback resistor, which the simulator adds by "
+            "itself: pass --feedback-resistance to get receiver.amplifier_current_noise");
+      }
     } else if (!data.current_per_light) {
       result.identifiability +=
           " b alone cannot tell responsivity, transresistance and bandwidth apart; i_n needs the "

@@ -272,8 +272,11 @@ std::string place_of_row(const LabTable& table, std::size_t row) {
 }
 
 std::string lab_csv_text(const LabTable& table) {
-  std::string text = fmt::format("# converted from: {} ({})\n# sha256 of the source: {}\n",
-                                 table.file.filename().string(), table.format, table.sha256);
+  std::string text;
+  if (!table.file.empty()) {  // a table that came from nowhere has no source
+    text = fmt::format("# converted from: {} ({})\n# sha256 of the source: {}\n",
+                       table.file.filename().string(), table.format, table.sha256);
+  }
   const auto one_line = [](std::string value) {
     for (char& c : value) c = c == '\n' || c == '\r' ? ' ' : c;
     return value;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -21,21 +22,6 @@ double light_ratio(const photonics::Device& device, const photonics::Device& set
          device.laser.wavelength_m / set_for.laser.wavelength_m;
 }
 
-std::vector<double> column(const data::DeviceDraws& draws, const std::vector<std::size_t>& ran,
-                           std::size_t parameter) {
-  std::vector<double> values;
-  for (const std::size_t k : ran) values.push_back(draws.values[k][parameter]);
-  return values;
-}
-
-void correlate(SpreadOverDevices& quantity, const DeviceDrawsReport& report) {
-  const std::size_t parameters = report.drawn.calibration.parameters.size();
-  for (std::size_t p = 0; p < parameters; ++p) {
-    quantity.correlations.push_back(network::correlation(
-        quantity.spread.device_means, column(report.drawn.draws, report.ran, p)));
-  }
-}
-
 std::string cell(double value, int digits) {
   return std::isfinite(value) ? significant(value, digits) : "-";
 }
@@ -48,8 +34,7 @@ nlohmann::ordered_json number(double value) {
   return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr);
 }
 
-nlohmann::ordered_json spread_json(const SpreadOverDevices& quantity,
-                                   const std::vector<data::DeviceCalibration::Parameter>& names) {
+nlohmann::ordered_json spread_json(const SpreadOverDevices& quantity, const DrawnDevices& drawn) {
   const network::DeviceSpread& s = quantity.spread;
   nlohmann::ordered_json json;
   json["calibrated"] = number(quantity.calibrated);
@@ -59,14 +44,8 @@ nlohmann::ordered_json spread_json(const SpreadOverDevices& quantity,
                                       number(std::sqrt(s.device_variance_high))};
   json["ci95_calibration"] = number(s.device_ci95());
   json["ci95_noise"] = number(s.noise_ci95());
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    json["correlation"][names[i].key] = number(quantity.correlations[i]);
-  }
+  json["correlation"] = correlations_json(drawn, quantity.correlations);
   return json;
-}
-
-double standard_uncertainty(const data::DeviceCalibration& calibration, std::size_t i) {
-  return std::sqrt(calibration.covariance[i * calibration.parameters.size() + i]);
 }
 
 const char* held_text(HeldLight held) {
@@ -79,12 +58,15 @@ const char* name_of_total = "total";
 }  // namespace
 
 DrawnDevices draw_devices(const Experiment& experiment) {
-  DrawnDevices drawn;
-  drawn.seed = experiment.seed;
-  drawn.calibration = data::load_calibration(experiment.device_source);
-  drawn.draws = data::draw_devices(experiment.device_source, experiment.device_assignments,
-                                   static_cast<std::size_t>(experiment.device_draws), drawn.seed);
-  return drawn;
+  return draw_devices(experiment.device_source, experiment.device_assignments,
+                      static_cast<std::size_t>(experiment.device_draws), experiment.seed);
+}
+
+std::size_t DeviceDrawsReport::within_allowed_loss() const {
+  const auto& means = accuracy.spread.device_means;
+  return static_cast<std::size_t>(std::count_if(means.begin(), means.end(), [&](double mean) {
+    return clean_accuracy - mean <= allowed_loss.value_or(1);
+  }));
 }
 
 double DeviceDrawsReport::combined_ci95() const {
@@ -94,11 +76,10 @@ double DeviceDrawsReport::combined_ci95() const {
 
 DeviceDrawsReport run_drawn_devices(Simulation& simulation,
                                     const std::vector<network::ProductOperatingPoint>& points,
-                                    const DrawnDevices& drawn, const CalibratedValues& calibrated,
+                                    DrawnDevices drawn, const CalibratedValues& calibrated,
                                     const network::Progress& done) {
   const Experiment& experiment = simulation.experiment();
   DeviceDrawsReport report;
-  report.drawn = drawn;
   report.held = experiment.held_light;
   report.images = simulation.images();
   report.clean_accuracy = calibrated.clean_accuracy;
@@ -143,33 +124,26 @@ DeviceDrawsReport run_drawn_devices(Simulation& simulation,
       photons.insert(
           photons.end(), passes.size(),
           mean_photons_per_mac(simulation.program(), request.points, simulation.digital()));
-      report.ran.push_back(k);
+      drawn.ran.push_back(k);
     } catch (const ConfigError& error) {
       // A device with the calibration's own values has run these points: it is this one's values.
-      if (report.why_not.empty()) report.why_not = error.what();
+      if (drawn.why_not.empty()) drawn.why_not = error.what();
     }
   }
-  if (report.ran.size() < 2) {
-    throw ConfigError(fmt::format(
-        "evaluation.device_draws: {} of {} devices cannot run these operating points ({}). Choose "
-        "points that leave the calibration's uncertainty a margin.",
-        report.cannot_run(), drawn.draws.devices.size(), report.why_not));
-  }
-  const std::size_t devices = report.ran.size();
+  drawn.require_two("run these operating points");
+  const std::size_t devices = drawn.ran.size();
   report.accuracy = {"accuracy",
                      "1",
                      "accuracy under noise",
                      calibrated.accuracy,
                      network::accuracy_spread(outcomes, devices, simulation.noise_shared_by_pass()),
                      {}};
-  correlate(report.accuracy, report);
   report.photons = {"photons_per_mac",
                     "photon/MAC",
                     "photons per multiplication at the receivers, repetitions included",
                     calibrated.photons_per_mac,
                     network::value_spread(photons, devices),
                     {}};
-  correlate(report.photons, report);
   for (const auto component : network::energy_components) {
     report.energy.push_back(
         {network::to_string(component),
@@ -185,26 +159,26 @@ DeviceDrawsReport run_drawn_devices(Simulation& simulation,
                            calibrated.energy.total_attojoule_per_mac(),
                            network::value_spread(energy.back(), devices),
                            {}});
-  for (auto& quantity : report.energy) correlate(quantity, report);
+  const auto correlate = [&drawn](SpreadOverDevices& quantity) {
+    quantity.correlations = drawn.correlations(quantity.spread.device_means);
+  };
+  correlate(report.accuracy);
+  correlate(report.photons);
+  for (auto& quantity : report.energy) correlate(quantity);
+  report.drawn = std::move(drawn);
   return report;
 }
 
 void print_device_draws(const DeviceDrawsReport& report, std::ostream& out) {
   const auto& calibration = report.drawn.calibration;
-  out << fmt::format(
-      "\n{} devices drawn from the calibration, {} draws outside of physics refused; "
-      "{}\n",
-      report.drawn.draws.devices.size(), report.drawn.draws.refused, held_text(report.held));
-  if (report.cannot_run() > 0) {
-    out << fmt::format("{} of them cannot run these points and are left out: {}\n",
-                       report.cannot_run(), report.why_not);
-  }
+  print_drawn(report.drawn, out);
+  out << held_text(report.held) << "\n\n";
   const SpreadOverDevices& total = report.energy.back();
   std::vector<std::vector<std::string>> rows;
   for (std::size_t i = 0; i < calibration.parameters.size(); ++i) {
     const auto& p = calibration.parameters[i];
     rows.push_back({p.key, significant(p.value, 5),
-                    significant(standard_uncertainty(calibration, i), 2), p.unit,
+                    significant(report.drawn.standard_uncertainty(i), 2), p.unit,
                     fixed(report.accuracy.correlations[i], 2), fixed(total.correlations[i], 2)});
   }
   out << format_table(
@@ -242,42 +216,37 @@ void print_device_draws(const DeviceDrawsReport& report, std::ostream& out) {
         "up to {:.2f} %)\n",
         std::sqrt(accuracy.device_variance_high) * 100);
   }
+  if (report.allowed_loss) {
+    out << fmt::format("target    {} of {} devices lose no more than {:.2f} points\n",
+                       report.within_allowed_loss(), report.drawn.ran.size(),
+                       *report.allowed_loss * 100);
+  }
   out << fmt::format("energy    {} aJ/MAC ± {} (calibration) in total\n",
                      significant(total.spread.mean, 4), cell(total.spread.device_ci95(), 2));
 }
 
 nlohmann::ordered_json device_draws_json(const DeviceDrawsReport& report) {
   const auto& calibration = report.drawn.calibration;
-  nlohmann::ordered_json json;
-  json["devices"] = report.drawn.draws.devices.size();
-  json["refused"] = report.drawn.draws.refused;
-  json["cannot_run"] = report.cannot_run();
-  if (report.cannot_run() > 0) json["cannot_run_because"] = report.why_not;
+  nlohmann::ordered_json json = drawn_json(report.drawn);
   json["hold"] = to_string(report.held);
-  json["source"] = calibration.source;
-  for (std::size_t i = 0; i < calibration.parameters.size(); ++i) {
-    const auto& p = calibration.parameters[i];
-    json["parameters"].push_back({{"key", p.key},
-                                  {"unit", p.unit},
-                                  {"value", p.value},
-                                  {"u", standard_uncertainty(calibration, i)},
-                                  {"u_a", p.u_a},
-                                  {"u_b", p.u_b}});
-  }
-  auto& accuracy = json["accuracy"] = spread_json(report.accuracy, calibration.parameters);
+  auto& accuracy = json["accuracy"] = spread_json(report.accuracy, report.drawn);
   accuracy["ci95_images"] = number(report.accuracy.spread.image_ci95());
   accuracy["ci95_combined"] = number(report.combined_ci95());
   accuracy["resolved"] = report.accuracy.spread.resolved();
-  json["photons_per_mac"] = spread_json(report.photons, calibration.parameters);
+  if (report.allowed_loss) {
+    json["allowed_loss"] = *report.allowed_loss;
+    json["devices_within_allowed_loss"] = report.within_allowed_loss();
+  }
+  json["photons_per_mac"] = spread_json(report.photons, report.drawn);
   for (const auto& quantity : report.energy) {
-    json["energy"][quantity.name]["attojoule_per_mac"] =
-        spread_json(quantity, calibration.parameters);
+    json["energy"][quantity.name]["attojoule_per_mac"] = spread_json(quantity, report.drawn);
   }
   json["draws"] = nlohmann::ordered_json::array();
-  for (std::size_t i = 0; i < report.ran.size(); ++i) {
+  for (std::size_t i = 0; i < report.drawn.ran.size(); ++i) {
     nlohmann::ordered_json entry;
     for (std::size_t p = 0; p < calibration.parameters.size(); ++p) {
-      entry["values"][calibration.parameters[p].key] = report.drawn.draws.values[report.ran[i]][p];
+      entry["values"][calibration.parameters[p].key] =
+          report.drawn.draws.values[report.drawn.ran[i]][p];
     }
     entry["accuracy"] = report.accuracy.spread.device_means[i];
     entry["photons_per_mac"] = report.photons.spread.device_means[i];
@@ -288,44 +257,16 @@ nlohmann::ordered_json device_draws_json(const DeviceDrawsReport& report) {
 }
 
 void write_device_draws(const DeviceDrawsReport& report, data::ResultWriter& writer) {
-  const auto& calibration = report.drawn.calibration;
   const std::string group = "/calibration";
-  std::vector<double> index, seeds, value, u, u_a, u_b, value_covariance = calibration.covariance;
-  std::vector<std::string> keys, units;
-  for (const std::size_t k : report.ran) index.push_back(static_cast<double>(k));
+  const data::AxisPaths by_parameter{parameter_axis}, by_draw{draw_axis};
+  write_drawn(report.drawn, writer);
+  std::vector<double> seeds;
   for (int s = 0; s < report.accuracy.spread.seeds; ++s) {
     seeds.push_back(static_cast<double>(report.drawn.seed) + s);
   }
-  for (std::size_t i = 0; i < calibration.parameters.size(); ++i) {
-    const auto& p = calibration.parameters[i];
-    keys.push_back(p.key);
-    units.push_back(p.unit);
-    value.push_back(p.value);
-    u.push_back(standard_uncertainty(calibration, i));
-    u_a.push_back(p.u_a);
-    u_b.push_back(p.u_b);
-  }
-  writer.axis(group + "/draw", index, "1", "number of the drawn device");
   writer.axis(group + "/seed", seeds, "1", "noise seed, the same for every device");
-  writer.axis(group + "/parameter", keys, "key of the device file");
-  const data::AxisPaths by_parameter{group + "/parameter"}, by_draw{group + "/draw"};
-  writer.write(group + "/unit", units, by_parameter, "unit of the parameter");
-  writer.write(group + "/value", value, by_parameter, "1",
-               "calibrated value, in the parameter's unit");
-  writer.write(group + "/u", u, by_parameter, "1", "standard uncertainty, in the parameter's unit");
-  writer.write(group + "/u_a", u_a, by_parameter, "1", "its part of type A");
-  writer.write(group + "/u_b", u_b, by_parameter, "1", "its part of type B");
-  writer.axis(group + "/parameter_2", keys, "key of the device file");
-  writer.write(group + "/covariance", value_covariance,
-               {group + "/parameter", group + "/parameter_2"}, "1",
-               "covariance that devices are drawn from, in the parameters' units");
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    writer.write(group + "/drawn/" + keys[i], column(report.drawn.draws, report.ran, i), by_draw,
-                 units[i], "drawn value of " + keys[i]);
-  }
-  writer.write(group + "/accuracy_by_seed", report.accuracy_by_seed,
-               {group + "/draw", group + "/seed"}, "1",
-               "accuracy of a device under one noise seed");
+  writer.write(group + "/accuracy_by_seed", report.accuracy_by_seed, {draw_axis, group + "/seed"},
+               "1", "accuracy of a device under one noise seed");
   const auto write_spread = [&](const SpreadOverDevices& q, const std::string& path) {
     writer.write(path + "/by_device", q.spread.device_means, by_draw, q.unit,
                  q.long_name + ", mean over noise seeds");
@@ -355,13 +296,15 @@ void write_device_draws(const DeviceDrawsReport& report, data::ResultWriter& wri
   for (const auto& quantity : report.energy) {
     write_spread(quantity, group + "/attojoule_per_mac/" + quantity.name);
   }
-  writer.scalar(group + "/refused", static_cast<double>(report.drawn.draws.refused), "1",
-                "draws outside of physics, drawn anew");
-  writer.scalar(group + "/cannot_run", static_cast<double>(report.cannot_run()), "1",
-                "drawn devices that cannot run these points, left out");
   writer.scalar(group + "/hold", std::string(to_string(report.held)),
                 "where the light is held: receiver or laser");
-  writer.scalar(group + "/source", calibration.source, "where the calibration comes from");
+  if (report.allowed_loss) {
+    writer.scalar(group + "/allowed_loss", *report.allowed_loss, "1",
+                  "accuracy that the learned operating point may lose");
+    writer.scalar(group + "/devices_within_allowed_loss",
+                  static_cast<double>(report.within_allowed_loss()), "1",
+                  "drawn devices that lose no more");
+  }
 }
 
 }  // namespace attojoule::tools

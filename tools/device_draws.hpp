@@ -15,25 +15,17 @@
 
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
 
-#include "data/device_calibration.hpp"
 #include "data/result_file.hpp"
 #include "network/device_spread.hpp"
+#include "tools/drawn_devices.hpp"
 #include "tools/simulation.hpp"
 
 namespace attojoule::tools {
-
-struct DrawnDevices {
-  data::DeviceCalibration calibration;
-  data::DeviceDraws draws;
-  std::uint64_t seed = 0;
-};
-
-// As many as the experiment asks for; ConfigError where its device has no calibration.
-DrawnDevices draw_devices(const Experiment& experiment);
 
 // Accuracy, or energy per MAC of a component, over the devices.
 struct SpreadOverDevices {
@@ -47,14 +39,14 @@ struct DeviceDrawsReport {
   DrawnDevices drawn;
   HeldLight held = HeldLight::at_receiver;
   std::int64_t images = 0;
-  std::vector<std::size_t> ran;  // indices of the devices below
-  std::string why_not;           // of the first that cannot run
   double clean_accuracy = 0;
+  // What a learned operating point may lose; then the devices that lose no more are counted.
+  std::optional<double> allowed_loss;
   SpreadOverDevices accuracy;
   std::vector<double> accuracy_by_seed;   // devices x seeds
   SpreadOverDevices photons;              // per MAC, at the receivers
   std::vector<SpreadOverDevices> energy;  // of every component, and last the total; aJ/MAC
-  std::size_t cannot_run() const { return drawn.draws.devices.size() - ran.size(); }
+  std::size_t within_allowed_loss() const;
   // Half width of 95 % of what one such device does on other images: calibration, noise, images.
   double combined_ci95() const;
 };
@@ -65,10 +57,13 @@ struct CalibratedValues {
   network::EnergyLedger energy;
 };
 
+// As many devices as the experiment asks for.
+DrawnDevices draw_devices(const Experiment& experiment);
+
 // `done` is told the samples done, of devices x seeds x images.
 DeviceDrawsReport run_drawn_devices(Simulation& simulation,
                                     const std::vector<network::ProductOperatingPoint>& points,
-                                    const DrawnDevices& drawn, const CalibratedValues& calibrated,
+                                    DrawnDevices drawn, const CalibratedValues& calibrated,
                                     const network::Progress& done);
 
 void print_device_draws(const DeviceDrawsReport& report, std::ostream& out);

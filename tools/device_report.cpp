@@ -203,10 +203,25 @@ Operands draw_operands(const DeviceRequest& request, std::uint64_t trial) {
   return v;
 }
 
+DeviceBudget budget_of_device(const Device& device, const DeviceRequest& request) {
+  check(request);
+  const DotProduct product = product_of(request);
+  DeviceBudget result;
+  // The photons are those that arrive: full-scale symbols have crest^2 of them.
+  const double square = 1 / (request.crest * request.crest);
+  result.link = link_budget(device, {.photons_per_mac = request.photons / square}, product,
+                            {.mean_square_x = square, .mean_square_w = square});
+  result.budget =
+      noise_budget(device, {.photons_per_mac = request.photons}, product, request.correlation);
+  result.range = shot_noise_range(device, product, request.correlation);
+  result.power_per_photon_w = result.budget.power_w / request.photons;
+  return result;
+}
+
 DeviceReport report_on_device(const Device& device, const DeviceRequest& request,
                               const std::function<void(std::int64_t)>& progress) {
-  check(request);
   DeviceReport report;
+  static_cast<DeviceBudget&>(report) = budget_of_device(device, request);
   report.device = device;
   report.request = request;
   report.product = product_of(request);
@@ -215,13 +230,6 @@ DeviceReport report_on_device(const Device& device, const DeviceRequest& request
       compile_noise_model(device, Law::homodyne, Encoding::normalised, point, report.product);
   report.clipping_correlation = model.clipping_correlation;
   report.diode_compression = model.diode_compression;
-  // The photons are those that arrive: full-scale symbols have crest^2 of them.
-  const double square = 1 / (request.crest * request.crest);
-  report.link = link_budget(device, {.photons_per_mac = request.photons / square}, report.product,
-                            {.mean_square_x = square, .mean_square_w = square});
-  report.budget = noise_budget(device, point, report.product, request.correlation);
-  report.range = shot_noise_range(device, report.product, request.correlation);
-  report.power_per_photon_w = report.budget.power_w / request.photons;
   report.gaussian = gaussian_distance(
       compile_homodyne_counts(device, Encoding::normalised, point, report.product),
       request.correlation, 1, 1);

@@ -40,14 +40,18 @@ struct FidelityRow {
   double sigma = 0;
 };
 
-struct DeviceReport {
-  photonics::Device device;
-  DeviceRequest request;
-  photonics::DotProduct product;  // full scales for |w| = |x| = 1
+// Link and noise at the operating point; nothing is sampled.
+struct DeviceBudget {
   photonics::LinkBudget link;
   photonics::NoiseBudget budget;
   photonics::ShotNoiseRange range;  // photons per multiplication
   double power_per_photon_w = 0;    // at the receiver
+};
+
+struct DeviceReport : DeviceBudget {
+  photonics::Device device;
+  DeviceRequest request;
+  photonics::DotProduct product;    // full scales for |w| = |x| = 1
   double clipping_correlation = 0;  // from which the converter clips; infinite if never
   double diode_compression = 0;
   std::vector<PowerPoint> sweep;  // four points a decade, as far as a slot fits the full well
@@ -66,7 +70,8 @@ struct Operands {
 Operands draw_operands(const DeviceRequest& request, std::uint64_t trial);
 
 // Throws ConfigError where the request makes no sense or the device cannot do it.
-// `progress` is told the trials done, of 2 x trials.
+DeviceBudget budget_of_device(const photonics::Device& device, const DeviceRequest& request);
+// Likewise. `progress` is told the trials done, of 2 x trials.
 DeviceReport report_on_device(const photonics::Device& device, const DeviceRequest& request,
                               const std::function<void(std::int64_t)>& progress);
 

@@ -147,6 +147,7 @@ void print_learn_table(const LearnReport& report, std::ostream& out) {
         << format_table({unit, "learned %", "uniform %"}, points);
   }
   if (report.attribution) print_attribution(*report.attribution, out);
+  if (report.draws) print_device_draws(*report.draws, out);
 }
 
 void print_learn_json(const LearnReport& report, std::ostream& out) {
@@ -212,11 +213,13 @@ void print_learn_json(const LearnReport& report, std::ostream& out) {
     learn["attribution"] = rows;
   }
   json["learn"] = learn;
+  if (report.draws) json["calibration"] = device_draws_json(*report.draws);
   out << json.dump(2) << "\n";
 }
 
 void write_learn_result(const LearnReport& report, data::ResultWriter& writer) {
   write_result(report.run, writer);
+  if (report.draws) write_device_draws(*report.draws, writer);
   const auto& outcome = report.outcome;
   data::OperatingPointTable table;
   table.model_sha256 = report.model_sha256;

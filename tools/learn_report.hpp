@@ -9,6 +9,7 @@
 #include "data/result_file.hpp"
 #include "network/certificate.hpp"
 #include "tools/attribution.hpp"
+#include "tools/device_draws.hpp"
 #include "tools/learning.hpp"
 #include "tools/run_report.hpp"
 
@@ -39,6 +40,7 @@ struct LearnReport {
   double uniform_total_attojoule_per_mac = 0;                  // and of the uniform baseline
   std::vector<LearnCurvePoint> curve;
   std::optional<Attribution> attribution;
+  std::optional<DeviceDrawsReport> draws;  // the schedule on devices drawn from a calibration
 
   double saving() const { return 1 - mean / outcome.uniform_mean; }
   double continuous_saving() const { return 1 - outcome.continuous_mean / outcome.uniform_mean; }

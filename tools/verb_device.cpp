@@ -11,7 +11,9 @@
 #include "photonics/error.hpp"
 #include "photonics/random.hpp"
 #include "photonics/units.hpp"
+#include "tools/device_budget_draws.hpp"
 #include "tools/device_report.hpp"
+#include "tools/lab_files.hpp"
 #include "tools/progress.hpp"
 #include "tools/text_table.hpp"
 #include "tools/verbs.hpp"
@@ -27,7 +29,8 @@ struct DeviceOptions {
   DeviceRequest request;
   int samples_per_slot = 16;
   bool json = false;
-  std::string out, waveform;
+  std::string out, waveform, lab_files;
+  int device_draws = 0;
 };
 
 std::string dbm(double power_w) {
@@ -47,7 +50,7 @@ const char* automatic_fidelity(const DeviceReport& report) {
   return report.automatic == Fidelity::analytic ? "analytic" : "counting";
 }
 
-void print_json(const DeviceReport& report, std::ostream& out) {
+nlohmann::ordered_json report_json(const DeviceReport& report) {
   nlohmann::ordered_json object;
   object["device"] = report.device.name;
   object["photons_per_mac"] = report.request.photons;
@@ -107,7 +110,7 @@ void print_json(const DeviceReport& report, std::ostream& out) {
     object["fidelity"][row.name] = {
         {"bias", row.bias}, {"bias_error", row.bias_error}, {"sigma", row.sigma}};
   }
-  out << object.dump(2) << "\n";
+  return object;
 }
 
 void print_link(const DeviceReport& report, std::ostream& out) {
@@ -201,6 +204,19 @@ void print_fidelities(const DeviceReport& report, std::ostream& out) {
 
 int describe(const DeviceOptions& options, const Streams& streams) {
   const Device device = data::load_device(options.device, options.set);
+  if (!options.lab_files.empty()) {
+    calibration::Bench bench;
+    bench.seed = options.request.seed;
+    write_lab_files(device, options.device, bench, options.lab_files, options.json, streams);
+    return 0;
+  }
+  std::optional<BudgetDrawsReport> draws;
+  if (options.device_draws > 0) {
+    draws = budget_of_drawn_devices(
+        device, options.request,
+        draw_devices(options.device, options.set, static_cast<std::size_t>(options.device_draws),
+                     options.request.seed));
+  }
   // Files first: a result that cannot be written must not cost a measurement.
   std::optional<data::ResultWriter> out_file, waveform_file;
   if (!options.out.empty()) out_file.emplace(options.out, provenance_of(options, device));
@@ -215,11 +231,14 @@ int describe(const DeviceOptions& options, const Streams& streams) {
   progress.finish();
   if (out_file) {
     write_device_report(*out_file, report);
+    if (draws) write_budget_draws(*draws, *out_file);
     out_file->commit();
   }
   if (waveform_file) waveform_file->commit();
   if (options.json) {
-    print_json(report, streams.out);
+    auto json = report_json(report);
+    if (draws) json["calibration"] = budget_draws_json(*draws);
+    streams.out << json.dump(2) << "\n";
     return 0;
   }
   streams.out << fmt::format("{}: {} photons/MAC, dot length {}, correlation {}\n\n", device.name,
@@ -229,6 +248,7 @@ int describe(const DeviceOptions& options, const Streams& streams) {
   print_noise(report, streams.out);
   print_sweep(report, streams.out);
   print_fidelities(report, streams.out);
+  if (draws) print_budget_draws(*draws, streams.out);
   return 0;
 }
 
@@ -244,7 +264,8 @@ Verb device_verb() {
       "over optical power, and measures random dot products at the three fidelities.\n"
       "tools/plots/device.py draws what --out and --waveform write.";
   verb.examples = {"attojoule device ideal-shot-noise",
-                   "attojoule device ideal-shot-noise --photons 0.2 --dot-length 16 --json"};
+                   "attojoule device ideal-shot-noise --photons 0.2 --dot-length 16 --json",
+                   "attojoule device silicon-photonics-conservative --lab-files lab --seed 3"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<DeviceOptions>();
     DeviceRequest& request = options->request;
@@ -262,6 +283,12 @@ Verb device_verb() {
     app.add_option("--seed", request.seed, "Of the random numbers")->capture_default_str();
     app.add_option("--out", options->out, "Writes all tables, finer in power (HDF5)");
     app.add_option("--waveform", options->waveform, "Writes one dot product in time (HDF5)");
+    app.add_option("--device-draws", options->device_draws,
+                   "Budgets also over this many devices drawn from the calibration in the file")
+        ->check(CLI::Range(2, 100000));
+    app.add_option("--lab-files", options->lab_files,
+                   "Instead of a report: a folder of what a bench would measure of the device, for "
+                   "attojoule calibrate");
     app.add_option("--samples-per-slot", options->samples_per_slot, "Of --waveform")
         ->capture_default_str();
     app.add_flag("--json", options->json, "One JSON object instead of text");

@@ -27,6 +27,7 @@ struct LearnVerbOptions {
   int threads = 0;
   bool json = false;
   bool attribution = false;
+  std::int64_t device_draws = 0;
 };
 
 // Parts of the work in a thousand, for the bar.
@@ -40,6 +41,10 @@ ExperimentArguments arguments_of(const LearnVerbOptions& options, const CLI::App
   arguments.labels = options.labels;
   arguments.device = options.device;
   arguments.assignments = options.assignments;
+  if (app.count("--device-draws") > 0) {
+    arguments.assignments.push_back(
+        fmt::format("evaluation.device_draws={}", options.device_draws));
+  }
   arguments.learns = true;
   if (app.count("--seed") > 0) arguments.seed = options.seed;
   if (options.experiment.empty() && options.model.empty() && options.data.empty()) {
@@ -62,6 +67,8 @@ int learn(const LearnVerbOptions& options, const CLI::App& app, const Streams& s
         "bounded "
         "over passes). Give 2 or more.");
   }
+  std::optional<DrawnDevices> drawn;
+  if (experiment.device_draws > 0) drawn = draw_devices(experiment);
   const network::Program& program = simulation.program();
 
   std::optional<data::ResultWriter> writer;
@@ -135,6 +142,17 @@ int learn(const LearnVerbOptions& options, const CLI::App& app, const Streams& s
   const RunMeasurement judged = judge(report.outcome.scheduled, "certificate", 0.85);
   report.certificate = certificate(judged);
   report.run = judged.report;
+  if (drawn) {
+    progress("drawn devices", 0.88);
+    report.draws = run_drawn_devices(simulation, report.outcome.scheduled, std::move(*drawn),
+                                     {judged.report.clean_accuracy, judged.report.noisy.mean,
+                                      judged.report.mean_photons_per_mac, judged.report.energy},
+                                     {});
+    if (!losses) {
+      report.draws->allowed_loss =
+          Learning::allowed_loss(experiment.learn, judged.clean.accuracy());
+    }
+  }
   report.mean = judged.report.mean_photons_per_mac;
   report.total_attojoule_per_mac = judged.report.energy.total_attojoule_per_mac();
   const auto uniform_points = realisable(simulation, report.outcome.uniform);
@@ -217,6 +235,10 @@ Verb learn_verb() {
         ->check(CLI::Range(1, 4096));
     app.add_option("--out", options->out, "Result file (HDF5); its checkpoint is kept beside it");
     app.add_flag("--json", options->json, "One JSON object instead of tables");
+    app.add_option("--device-draws", options->device_draws,
+                   "Also judges the result on this many devices drawn from the calibration in the "
+                   "device's file")
+        ->check(CLI::Range(2, 100000));
     app.add_flag("--attribution", options->attribution,
                  "Also which layer's noise, and which source, costs how much accuracy");
     return [options, &app](const Streams& streams) { return learn(*options, app, streams); };

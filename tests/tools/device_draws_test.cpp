@@ -245,6 +245,87 @@ TEST_F(DeviceDraws, table_and_result_file) {
   EXPECT_THAT(config->second, HasSubstr("covariance"));
 }
 
+// The device verb's budgets: no noise is sampled, so the spread is the propagated uncertainty
+// alone. Facet power in dB follows the loss one to one; 10 log10 of the signal's photons follows
+// eta.
+TEST_F(DeviceDraws, budgets_of_the_device_verb) {
+  const std::string file =
+      device({{efficiency, "1", 0.8, 0.01}, {"link.coupling_loss", "dB", 3, 0.05}},
+             "detector: {quantum_efficiency: 0.8}\nlink: {coupling_loss: 3 dB}\n");
+  const auto budgets = [&](const std::string& count, const std::string& out) {
+    const Outcome outcome = run_command(
+        {"device", file, "--trials", "20", "--device-draws", count, "--json", "--out", path(out)});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return json::parse(outcome.out);
+  };
+  const auto result = budgets("300", "budget.h5");
+  const auto& figures = result["calibration"]["figures"];
+  const auto& facet = figures["facet_power_dbm"];
+  EXPECT_NEAR(facet["u_calibration"].get<double>(), 0.05, 0.05 * five_sigma / std::sqrt(600.0));
+  EXPECT_NEAR(facet["correlation"]["link.coupling_loss"], 1, 1e-9);
+  const double signal = figures["signal_electrons"]["calibrated"];
+  EXPECT_NEAR(figures["signal_electrons"]["u_calibration"].get<double>() / signal, 0.01 / 0.8,
+              0.0125 * five_sigma / std::sqrt(600.0));
+  // An ideal receiver: SNR is the photoelectrons' alone, 10 log10 eta, u = 10 / ln 10 u_eta / eta.
+  EXPECT_NEAR(figures["snr_db"]["u_calibration"].get<double>(), 4.343 * 0.0125,
+              4.343 * 0.0125 * five_sigma / std::sqrt(600.0));
+  EXPECT_LT(facet["interval95"][0], facet["mean"]);
+  EXPECT_TRUE(data::is_result_file(path("budget.h5")));
+  // What was there without draws stays as it was.
+  auto without = result;
+  without.erase("calibration");
+  EXPECT_EQ(json::parse(run_command({"device", file, "--trials", "20", "--json"}).out), without);
+  const Outcome table = run_command({"device", file, "--trials", "20", "--device-draws", "5"});
+  EXPECT_THAT(table.out, HasSubstr("follows (correlation)"));
+  const std::string exact =
+      device({{efficiency, "1", 0.8, 0}}, "detector: {quantum_efficiency: 0.8}\n");
+  const auto none = json::parse(
+      run_command({"device", exact, "--trials", "20", "--device-draws", "5", "--json"}).out);
+  for (const auto& [name, figure] : none["calibration"]["figures"].items()) {
+    EXPECT_EQ(figure["u_calibration"], 0) << name;
+  }
+}
+
+TEST_F(DeviceDraws, a_learned_operating_point_is_judged_on_the_devices) {
+  const std::string file =
+      device({{efficiency, "1", 0.5, 0.1}}, "detector: {quantum_efficiency: 0.5}\n");
+  data_file(400);
+  std::filesystem::rename(path("data.h5"), path("range.h5"));
+  data_file(100);
+  const Outcome outcome = run_command({"learn",
+                                       "--model",
+                                       model_file(),
+                                       "--data",
+                                       path("data.h5"),
+                                       "--device",
+                                       file,
+                                       "--set",
+                                       "range_data.file=" + path("range.h5"),
+                                       "--set",
+                                       "evaluation.seeds=2",
+                                       "--set",
+                                       "evaluation.images=100",
+                                       "--set",
+                                       "learn.method=sensitivity",
+                                       "--set",
+                                       "learn.max_degradation_points=5",
+                                       "--device-draws",
+                                       "6",
+                                       "--json",
+                                       "--out",
+                                       path("learned.h5")});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto calibration = json::parse(outcome.out)["calibration"];
+  EXPECT_EQ(calibration["draws"].size(), 6u);
+  EXPECT_NEAR(calibration["allowed_loss"].get<double>(), 0.05, 1e-12);
+  std::size_t within = 0;
+  const double clean = json::parse(outcome.out)["accuracy"]["clean"];
+  for (const auto& entry : calibration["draws"]) {
+    within += clean - entry["accuracy"].get<double>() <= 0.05 ? 1 : 0;
+  }
+  EXPECT_EQ(calibration["devices_within_allowed_loss"], within);
+}
+
 TEST_F(DeviceDraws, what_is_missing_is_said_before_anything_runs) {
   Outcome outcome = run({"--device-draws", "5"});
   EXPECT_EQ(outcome.code, 2);
