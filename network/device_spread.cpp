@@ -44,6 +44,12 @@ void take_devices(DeviceSpread& spread, double ms_device, double ms_rest) {
   };
   spread.device_variance_low = bound(0.975);
   spread.device_variance_high = bound(0.025);
+  if (spread.device_variance_high == 0) {
+    // Devices that differ by less than the rest explains: no more is known than that the rest hides
+    // them.
+    spread.device_variance_high =
+        std::max(ms_device, ms_rest) * dof / (seeds * boost::math::quantile(chi, 0.025));
+  }
 }
 
 double root(double variance) {

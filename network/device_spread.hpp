@@ -16,7 +16,8 @@
 //
 // Unbiased for any law of y; the estimate of sigma_device^2 can be negative where devices differ
 // less than noise can tell, and is not clipped: device_u() is. Its 95 % interval is that of Tukey
-// and Williams (Williams, Biometrika 49, 278 (1962)), for normal device effects. Noise is
+// and Williams (Williams, Biometrika 49, 278 (1962)), for normal device effects; where that ends at
+// 0 although there is noise, its upper end is what the noise would hide. Noise is
 // independent between images, or shared by a pass (weight noise): then passes are the unit.
 // Identical devices give exactly 0. For these images: what an image and a device do together is in
 // sigma_device.

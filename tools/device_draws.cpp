@@ -188,12 +188,15 @@ void print_device_draws(const DeviceDrawsReport& report, std::ostream& out) {
   const auto add = [&rows](const SpreadOverDevices& quantity, const std::string& name, double scale,
                            int digits) {
     const auto& s = quantity.spread;
+    // Rounding of sums that are the same on every device is no spread to show.
+    const auto spread = [&](double value) {
+      return cell(std::abs(value) < 1e-12 * std::abs(s.mean) ? 0 : scale * value, 2);
+    };
     rows.push_back({name, cell(scale * quantity.calibrated, digits), cell(scale * s.mean, digits),
-                    cell(scale * s.device_u(), 2),
-                    fmt::format("{} to {}", cell(scale * std::sqrt(s.device_variance_low), 2),
-                                cell(scale * std::sqrt(s.device_variance_high), 2)),
-                    cell(scale * s.device_ci95(), 2), cell(scale * s.noise_ci95(), 2),
-                    cell(scale * s.image_ci95(), 2)});
+                    spread(s.device_u()),
+                    fmt::format("{} to {}", spread(std::sqrt(s.device_variance_low)),
+                                spread(std::sqrt(s.device_variance_high))),
+                    spread(s.device_ci95()), spread(s.noise_ci95()), spread(s.image_ci95())});
   };
   add(report.accuracy, "accuracy %", 100, 5);
   add(report.photons, "photons/MAC", 1, 4);

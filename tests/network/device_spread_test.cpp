@@ -210,6 +210,16 @@ TEST(DeviceSpread, the_interval_covers) {
   EXPECT_NEAR(share, 0.95, five_sigma * std::sqrt(0.95 * 0.05 / sets) + 0.01);
 }
 
+// Equal means under noise that the devices answer each in its own way: not known to be equal.
+TEST(DeviceSpread, noise_can_hide_a_difference) {
+  const std::vector<double> values{1, 3, 3, 1};  // two devices, two seeds
+  const auto spread = value_spread(values, 2);
+  EXPECT_LT(spread.device_variance, 0);
+  EXPECT_EQ(spread.device_u(), 0);
+  EXPECT_GT(spread.device_variance_high, 0);
+  EXPECT_FALSE(spread.resolved());
+}
+
 TEST(DeviceSpread, what_cannot_be_told_apart_is_refused) {
   const std::vector<double> one{1, 2}, single{1, 2, 3};
   EXPECT_THROW(value_spread(one, 1), ConfigError);

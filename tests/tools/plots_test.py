@@ -195,6 +195,12 @@ class PlotsTest(unittest.TestCase):
         two = run("learn.py", result, "--labels", "a", "b", "--png", self.folder / "a.png")
         self.assertEqual(two.returncode, 2)
 
+    def test_a_result_without_drawn_devices_is_refused(self) -> None:
+        result = write_result(self.folder / "r.h5")
+        self.assert_refused(
+            run("device_draws.py", result, "--png", self.folder / "a.png"), 3, "--device-draws"
+        )
+
     def test_same_input_gives_same_bytes(self) -> None:
         result = write_result(self.folder / "r.h5")
         for kind in ("png", "pdf", "svg"):

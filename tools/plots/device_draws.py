@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Draws what `attojoule run --device-draws` (or learn) found over devices drawn from a calibration.
 
-Accuracy and energy per MAC of every drawn device as histograms, with the calibrated device, the mean and
+Accuracy and energy per MAC (or, where the energy is the same on all, photons per MAC) of every drawn device
+as histograms, with the calibrated device, the mean and
 the part of the calibration (bar: 95 % of the devices, noise taken off); and the accuracy over each drawn
 parameter, the strongest correlations first, with the standard deviation that the noise leaves in a point.
 
@@ -21,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from result_file import (
     COLOURS,
     ResultFile,
@@ -58,6 +60,8 @@ def histogram(axes: Axes, result: ResultFile, group: str, scale: float, label: s
     axes.set_ylim(0, 1.45 * top)
     axes.set_xlabel(label)
     axes.set_ylabel("drawn devices")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.legend(fontsize=8, loc="upper left")
 
 
@@ -69,10 +73,21 @@ def scatter(axes: Axes, result: ResultFile, key: str, unit: str, correlation: fl
     rest = by_seed - by_seed.mean(axis=1, keepdims=True) - by_seed.mean(axis=0) + by_seed.mean()
     devices, seeds = by_seed.shape
     sigma = np.sqrt((rest**2).sum() / ((devices - 1) * (seeds - 1)) / seeds)
+    # Powers of 1000 in the label: matplotlib's own would stand in it.
+    power = 3 * int(np.floor(np.log10(np.abs(drawn).max()) / 3)) if np.abs(drawn).max() > 0 else 0
+    power = 0 if power in (-3, 0) else power
     axes.errorbar(
-        drawn, accuracy, yerr=sigma, fmt="o", markersize=3, color=COLOURS[0], ecolor="#bbbbbb", linewidth=0.8
+        drawn / 10.0**power,
+        accuracy,
+        yerr=sigma,
+        fmt="o",
+        markersize=3,
+        color=COLOURS[0],
+        ecolor="#888888",
+        linewidth=0.8,
     )
-    axes.set_xlabel(key if unit == "1" else f"{key}, {unit}")
+    factor = f"$10^{{{power}}}$ " if power else ""
+    axes.set_xlabel(key if unit == "1" and not power else f"{key}, {factor}{unit}")
     axes.set_ylabel("accuracy, %")
     axes.set_title(f"correlation {correlation:.2f}", fontsize=9)
     axes.grid(True)
@@ -91,9 +106,11 @@ def draw(result: ResultFile) -> Figure:
     figure = Figure(figsize=(9, 3.2 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     histogram(grid[0][0], result, "/calibration/accuracy", 100, "accuracy under noise, %")
-    histogram(
-        grid[0][1], result, "/calibration/attojoule_per_mac/total", 1, "energy, aJ/MAC (all components)"
-    )
+    # Where the laser's power is held the energy does not vary, and the photons do.
+    group, label = "/calibration/attojoule_per_mac/total", "energy, aJ/MAC (all components)"
+    if result.number(f"{group}/u_calibration") < 1e-9 * abs(result.number(f"{group}/mean")):
+        group, label = "/calibration/photons_per_mac", "photons/MAC at the receivers"
+    histogram(grid[0][1], result, group, 1, label)
     for place, i in enumerate(shown):
         scatter(grid[1 + place // 2][place % 2], result, keys[i], units[i], correlations[i])
     for place in range(len(shown), 2 * (rows - 1)):
