@@ -86,7 +86,9 @@ RicherModel compare_richer(const Fit& plain, FitProblem richer) {
   richer.sigma = plain.sigma;
   richer.sigma_of_model = nullptr;
   if (richer.y.size() <= richer.parameters.size() + 1) return comparison;
-  comparison.fit = fit(richer);
+  // A richer model that is not found in the plain one's neighbourhood does not describe the data
+  // better in any way that counts here.
+  comparison.fit = fit(richer, {.max_iterations = 100});
   const Fit& better = comparison.fit;
   const double more = plain.dof - better.dof;
   if (better.status == FitStatus::no_convergence || !(more > 0) || !(better.dof > 0)) {

@@ -65,8 +65,11 @@ std::vector<Verb> calibrate_fit_kinds() {
           calibrate_cmrr(),
           calibrate_visibility(),
           calibrate_mzm(),
+          calibrate_ring(),
           calibrate_loss(),
-          calibrate_li()};
+          calibrate_li(),
+          calibrate_rin(),
+          calibrate_linewidth_kind()};
 }
 
 void FitKindOptions::define(CLI::App& app) {

@@ -23,6 +23,9 @@ Verb calibrate_responsivity_kind();
 Verb calibrate_cmrr();
 Verb calibrate_visibility();
 Verb calibrate_mzm();
+Verb calibrate_ring();
+Verb calibrate_rin();
+Verb calibrate_linewidth_kind();
 // All of them, in the order of the help.
 std::vector<Verb> calibrate_fit_kinds();
 

@@ -1,0 +1,341 @@
+#include "calibration/resonator.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+
+#include "photonics/constants.hpp"
+#include "photonics/error.hpp"
+
+namespace attojoule::calibration {
+namespace {
+
+constexpr double pi = std::numbers::pi;
+
+struct Start {
+  double baseline = 0, least = 0, width = 0, frequency = 0;
+  std::size_t resonances = 0;
+  double fsr = 0;
+  bool found = false;
+};
+
+// Runs of points below half depth, along the frequency; runs closer than two widths are one dip
+// with noise in it.
+Start look(const CurveData& curve) {
+  const std::size_t n = curve.x.size();
+  std::vector<std::size_t> order(n);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return curve.x[a] < curve.x[b]; });
+  std::vector<double> sorted = curve.y;
+  std::sort(sorted.begin(), sorted.end());
+  Start start;
+  start.baseline = sorted[n - 1 - n / 8];
+  start.least = sorted.front();
+  const double half = 0.5 * (start.baseline + start.least);
+  struct Dip {
+    double from, to, at, depth;
+  };
+  std::vector<Dip> dips;
+  bool inside = false;
+  for (std::size_t k = 0; k < n; ++k) {
+    const double x = curve.x[order[k]], y = curve.y[order[k]];
+    if (y < half) {
+      const double before = k > 0 ? 0.5 * (x + curve.x[order[k - 1]]) : x;
+      if (!inside) dips.push_back({before, x, x, y});
+      if (y < dips.back().depth) {
+        dips.back().at = x;
+        dips.back().depth = y;
+      }
+      dips.back().to = k + 1 < n ? 0.5 * (x + curve.x[order[k + 1]]) : x;
+    }
+    inside = y < half;
+  }
+  if (dips.empty()) return start;
+  double widest = 0;
+  for (const Dip& dip : dips) widest = std::max(widest, dip.to - dip.from);
+  std::vector<Dip> merged{dips.front()};
+  for (std::size_t k = 1; k < dips.size(); ++k) {
+    Dip& last = merged.back();
+    if (dips[k].from - last.to < 2 * widest) {
+      if (dips[k].depth < last.depth) {
+        last.at = dips[k].at;
+        last.depth = dips[k].depth;
+      }
+      last.to = dips[k].to;
+    } else {
+      merged.push_back(dips[k]);
+    }
+  }
+  std::vector<double> widths;
+  const Dip* deepest = &merged.front();
+  for (const Dip& dip : merged) {
+    widths.push_back(dip.to - dip.from);
+    if (dip.depth < deepest->depth) deepest = &dip;
+  }
+  std::nth_element(widths.begin(), widths.begin() + static_cast<std::ptrdiff_t>(widths.size() / 2),
+                   widths.end());
+  start.width = widths[widths.size() / 2];
+  start.frequency = 0.5 * (deepest->from + deepest->to);
+  start.resonances = merged.size();
+  if (merged.size() > 1) {
+    start.fsr = (merged.back().at - merged.front().at) / static_cast<double>(merged.size() - 1);
+  }
+  start.found = start.width > 0;
+  return start;
+}
+
+// p: w, f_0 - centre, M, B, FSR (all frequencies in units of the start width); checks: tilt and
+// asymmetry.
+FitProblem problem_of(const CurveData& curve, const std::vector<std::size_t>& points,
+                      double y_scale, const Start& start, bool airy, bool fsr_fixed, bool richer) {
+  FitProblem problem = curve_problem(curve, points, y_scale);
+  std::vector<double> x;
+  double reach = 0;
+  for (const std::size_t i : points) {
+    x.push_back((curve.x[i] - start.frequency) / start.width);
+    reach = std::max(reach, std::abs(x.back()));
+  }
+  problem.parameters = {
+      {.name = "linewidth", .start = 1, .unit = "Hz"},
+      {.name = "frequency", .start = 0, .unit = "Hz"},
+      {.name = "minimum_transmission", .start = start.least / start.baseline},
+      {.name = "baseline", .start = start.baseline / y_scale, .unit = curve.y_unit},
+      {.name = "fsr",
+       .start = airy ? start.fsr / start.width : 1,
+       .unit = "Hz",
+       .fixed = !airy || fsr_fixed}};
+  if (richer) {
+    problem.parameters.push_back({.name = "tilt", .start = 0});
+    problem.parameters.push_back({.name = "asymmetry", .start = 0});
+  }
+  problem.model =
+      Model(x.size(), [x, airy, richer, reach]<class T>(const T* p, std::size_t i) -> T {
+        using std::sin;
+        const T off = T(x[i]) - p[1];
+        T detuning = T(2) * off / p[0];
+        if (airy) detuning = sin(T(T(pi) * off / p[4])) / sin(T(T(pi) * p[0] / (T(2) * p[4])));
+        const T square = detuning * detuning;
+        T value = (p[2] + square) / (T(1) + square);
+        if (richer) {
+          value = value * (T(1) + p[5] * T(x[i] / reach)) + p[6] * detuning / (T(1) + square);
+        }
+        return p[3] * value;
+      });
+  return problem;
+}
+
+double amplitude_product(double width, double fsr) {
+  const double s = std::sin(pi * width / (2 * fsr));
+  // 1 / s^2 = 4 p / (1 - p)^2
+  const double q = s * s;
+  return 1 + 2 * q - 2 * std::sqrt(q * q + q);
+}
+
+}  // namespace
+
+CalibrationResult calibrate_resonator(const ResonatorData& data, std::size_t holdout_blocks) {
+  const CurveData& curve = data.curve;
+  const std::vector<std::size_t> points =
+      all_points("ring", curve, 8, "a resonance with a check needs 8");
+  const double y_scale = largest_magnitude(curve.y);
+  CalibrationResult result;
+  result.kind = "ring";
+  result.method = weighting_of(curve);
+  Start start = look(curve);
+  if (!start.found || !(start.baseline > 0)) {
+    not_identifiable(result, "no resonance: the transmission has no dip; sweep over one");
+    return result;
+  }
+  const bool several = start.resonances > 1;
+  const bool airy = several || data.fsr_hz.has_value();
+  if (data.fsr_hz) start.fsr = *data.fsr_hz;
+  if (airy && !(start.fsr > start.width)) {
+    throw DataError(fmt::format(
+        "ring: a free spectral range of {:.4g} Hz for a resonance {:.4g} Hz wide (it is wider than "
+        "its distance to the next). Correct --fsr, or narrow --range to one resonance.",
+        start.fsr, start.width));
+  }
+  result.model =
+      airy ? "T = B (M + X) / (1 + X), X = sin^2(pi (f - f0) / FSR) / sin^2(pi w / (2 FSR))"
+           : "T = B (M + X) / (1 + X), X = [2 (f - f0) / w]^2";
+  const bool fsr_fixed = !several || data.fsr_hz.has_value();
+  const FitProblem problem = problem_of(curve, points, y_scale, start, airy, fsr_fixed, false);
+  Fit best = fit(problem);
+  if (best.values[0] < 0) {
+    best.values[0] = -best.values[0];
+    best.covariance.row(0) *= -1;
+    best.covariance.col(0) *= -1;
+  }
+  Fit named = in_units(best, {start.width, start.width, 1, y_scale, start.width});
+  named.values[1] += start.frequency;
+  if (!airy) {
+    named.parameters.pop_back();
+    named.values.pop_back();
+    named.covariance = named.covariance.topLeftCorner(4, 4).eval();
+  }
+  adopt(
+      result, named,
+      {"full width at half depth", "of the deepest resonance", "least over baseline",
+       "far from the resonance", fsr_fixed ? "free spectral range, given" : "free spectral range"});
+  if (best.status != FitStatus::converged) return result;
+  const double width = named.values[0], frequency = named.values[1];
+  std::vector<double> sorted = curve.x;
+  std::sort(sorted.begin(), sorted.end());
+  const double step = (sorted.back() - sorted.front()) / static_cast<double>(sorted.size() - 1);
+  const Estimate least = result.parameters[2];
+  if (!(result.parameters[0].combined() < 0.3 * width) ||
+      !(result.parameters[3].combined() < 0.3 * named.values[3]) ||
+      !(1 - least.value > 4 * least.combined())) {
+    not_identifiable(
+        result,
+        fmt::format(
+            "cannot separate linewidth, depth and baseline: the sweep covers {:.2g} widths "
+            "and leaves the width to +- {:.2g} of {:.3g} Hz; sweep over a few widths on both "
+            "sides of a dip that stands out of the noise",
+            (sorted.back() - sorted.front()) / width, result.parameters[0].combined(), width));
+    return result;
+  }
+  if (width < 2 * step) {
+    result.warnings.push_back(fmt::format(
+        "the resonance is {:.2g} steps of the sweep wide: its depth is not resolved; sweep finer",
+        width / step));
+  }
+  Start there = start;
+  judge_richer(
+      result,
+      compare_richer(best, problem_of(curve, points, y_scale, there, airy, fsr_fixed, true)),
+      "the resonance is asymmetric or its baseline tilted: normalise by a reference sweep, "
+      "or narrow --range");
+  add_hold_out(result, problem, holdout_blocks, y_scale);
+  check_bound(result, least, 0, false, "a transmission is not negative: the dark level is wrong");
+  append_derived(result, "q", "1", "loaded quality factor",
+                 [](const std::vector<double>& p) { return p[1] / p[0]; });
+  if (airy) {
+    append_derived(result, "finesse", "1", "FSR over linewidth",
+                   [](const std::vector<double>& p) { return p[4] / p[0]; });
+  } else {
+    result.identifiability +=
+        " One resonance has no free spectral range: no finesse, round-trip amplitude or coupling "
+        "(--fsr).";
+  }
+  const bool critical = !(least.value > 3 * least.combined());
+  if (critical) {
+    result.warnings.push_back(
+        "the dip goes to darkness within three standard uncertainties: critical coupling, both "
+        "couplings equal within them; they are not given");
+  } else {
+    if (data.coupling == Coupling::unknown) {
+      result.identifiability +=
+          " Round-trip amplitude and self-coupling enter alike: which of the two values is which "
+          "needs the phase, or another gap (--coupling under or over). No device parameter.";
+    }
+    const bool over = data.coupling == Coupling::over;
+    const bool told = data.coupling != Coupling::unknown;
+    if (airy) {
+      const auto amplitude = [](const std::vector<double>& p, bool larger) {
+        const double product = amplitude_product(p[0], p[4]);
+        const double difference = std::sqrt(std::max(p[2], 0.0)) * (1 - product);
+        const double big = 0.5 * (difference + std::sqrt(difference * difference + 4 * product));
+        return larger ? big : product / big;
+      };
+      append_derived(
+          result, told ? "round_trip_amplitude" : "larger", "1",
+          told ? "a of the ring" : "of round-trip amplitude and self-coupling",
+          [=](const std::vector<double>& p) { return amplitude(p, told ? over : true); });
+      append_derived(result, told ? "self_coupling" : "smaller", "1",
+                     told ? "r of the coupler" : "of round-trip amplitude and self-coupling",
+                     [=](const std::vector<double>& p) { return amplitude(p, told && !over); });
+    }
+    const auto q_of = [](const std::vector<double>& p, double sign) {
+      return 2 * p[1] / (p[0] * (1 + sign * std::sqrt(std::max(p[2], 0.0))));
+    };
+    // Intrinsic loss is the lesser of the two rates where the ring is over-coupled.
+    append_derived(result, told ? "intrinsic_q" : "higher_q", "1",
+                   told ? "of the ring without coupler" : "of intrinsic and coupling Q",
+                   [=](const std::vector<double>& p) { return q_of(p, told && !over ? 1 : -1); });
+    append_derived(result, told ? "coupling_q" : "lower_q", "1",
+                   told ? "of the coupler alone" : "of intrinsic and coupling Q",
+                   [=](const std::vector<double>& p) { return q_of(p, told && !over ? -1 : 1); });
+    if (told && ((airy && data.circumference_cm) || data.group_index)) {
+      const std::size_t at = result.parameters.size() - 2;
+      const auto loss = [=, &data](const std::vector<double>& p) {
+        if (airy && data.circumference_cm) {
+          const double product = amplitude_product(p[0], p[4]);
+          const double difference = std::sqrt(std::max(p[2], 0.0)) * (1 - product);
+          const double big = 0.5 * (difference + std::sqrt(difference * difference + 4 * product));
+          return -20 * std::log10(over ? big : product / big) / *data.circumference_cm;
+        }
+        const double per_m = 2 * pi * *data.group_index * p[1] /
+                             (photonics::constants::speed_of_light_m_per_s * p[at]);
+        return per_m * 10 / std::log(10) / 100;
+      };
+      append_derived(result, "propagation_loss", "dB/cm", "of the ring's waveguide", loss);
+      if (data.path_length_cm) {
+        result.device.push_back(
+            {"link.propagation_loss", "dB", "propagation_loss", *data.path_length_cm});
+      }
+    }
+  }
+  const double wavelength = photonics::constants::speed_of_light_m_per_s / frequency;
+  result.figures.push_back(
+      derived(result, "wavelength", "nm", "of the resonance", [](const std::vector<double>& p) {
+        return photonics::constants::speed_of_light_m_per_s / p[1] * 1e9;
+      }));
+  result.figures.push_back(derived(result, "linewidth_pm", "pm", "the same width in wavelength",
+                                   [](const std::vector<double>& p) {
+                                     return photonics::constants::speed_of_light_m_per_s /
+                                            (p[1] * p[1]) * p[0] * 1e12;
+                                   }));
+  if (airy) {
+    result.figures.push_back(derived(
+        result, "fsr_nm", "nm", "the same range in wavelength", [](const std::vector<double>& p) {
+          return photonics::constants::speed_of_light_m_per_s / (p[1] * p[1]) * p[4] * 1e9;
+        }));
+    if (data.circumference_cm) {
+      const double length = *data.circumference_cm;
+      result.figures.push_back(derived(result, "group_index", "1", "c / (FSR circumference)",
+                                       [length](const std::vector<double>& p) {
+                                         return photonics::constants::speed_of_light_m_per_s /
+                                                (p[4] * length * 1e-2);
+                                       }));
+    }
+  }
+  result.settings["resonance"] = fmt::format("{:.8g} nm", wavelength * 1e9);
+  const std::vector<double> p = named.values;
+  const double fsr = airy ? named.values[4] : 0;
+  describe_curve(
+      result, curve, points, best, y_scale,
+      [=](double f) {
+        double x = 2 * (f - p[1]) / p[0];
+        if (airy) x = std::sin(pi * (f - p[1]) / fsr) / std::sin(pi * p[0] / (2 * fsr));
+        return p[3] * (p[2] + x * x) / (1 + x * x);
+      },
+      "Transmission of the ring");
+  // Frequencies from the resonance on: scipy's differences need numbers of one size.
+  CurveData shifted = curve;
+  for (double& x : shifted.x) x -= start.frequency;
+  std::vector<std::string> names{"linewidth", "offset", "minimum_transmission", "baseline"};
+  std::vector<double> first{p[0], p[1] - start.frequency, p[2], p[3]};
+  std::string detuning = "(2 * (x - offset) / linewidth)**2";
+  if (airy) {
+    std::string range = "fsr";
+    if (fsr_fixed) {
+      range = fmt::format("{:.17g}", fsr);
+    } else {
+      names.emplace_back("fsr");
+      first.push_back(fsr);
+    }
+    detuning = fmt::format(
+        "(np.sin(np.pi * (x - offset) / {0}) / np.sin(np.pi * linewidth / (2 * {0})))**2", range);
+  }
+  result.python =
+      scipy_check(shifted, points, best, y_scale, names, first,
+                  fmt::format("baseline * (minimum_transmission + {0}) / (1 + {0})", detuning));
+  return result;
+}
+
+}  // namespace attojoule::calibration

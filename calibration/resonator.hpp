@@ -1,0 +1,45 @@
+// All-pass ring resonator: linewidth, Q, coupling and loss from its transmission.
+//
+//   T(f) = B (M + X) / (1 + X)
+//   X = sin^2(pi (f - f_0) / FSR) / sin^2(pi w / (2 FSR))   exact, where the FSR is known
+//   X = [2 (f - f_0) / w]^2                                 one resonance alone
+//
+// B baseline, M least transmission, w full width where T is half way between least and baseline.
+// With the ring's round-trip amplitude a and the coupler's self-coupling r, p = a r:
+//   1 / sin^2(pi w / (2 FSR)) = 4 p / (1 - p)^2,   M = [(a - r) / (1 - p)]^2
+//   Q = f_0 / w,   finesse = FSR / w
+//
+// a and r enter alike: the transmission alone cannot tell an under-coupled ring (a < r) from an
+// over-coupled one. Without being told, the two values are given as `larger` and `smaller` (or the
+// two Qs), and no device parameter. Loss: -20 log10 a over the circumference, or 2 pi n_g f_0 /
+// (c Q_i).
+// One resonance without an FSR gives no finesse and no a, r: linewidth and coupling to the FSR are
+// one number.
+// Not modelled: split resonances, thermal bistability, dispersion over the sweep, a Fano baseline
+// (a tilted or asymmetric resonance rejects). Source: W. Bogaerts et al., Laser Photonics Rev. 6,
+// 47 (2012). Test: tests/calibration/resonator_test.cpp.
+#pragma once
+
+#include <optional>
+
+#include "calibration/curve.hpp"
+
+namespace attojoule::calibration {
+
+enum class Coupling { unknown, under, over };
+
+struct ResonatorData {
+  CurveData curve;               // x: frequency [Hz], y: power or transmission, linear
+  std::optional<double> fsr_hz;  // where the sweep holds one resonance
+  Coupling coupling = Coupling::unknown;
+  std::optional<double> circumference_cm;
+  std::optional<double> group_index;
+  std::optional<double> path_length_cm;  // of the device, for link.propagation_loss
+};
+
+// Parameters linewidth [Hz], frequency [Hz], minimum_transmission, baseline [y], fsr [Hz] where the
+// sweep holds several resonances, q, finesse, and those of the coupling. DataError with fewer than
+// 8 points.
+CalibrationResult calibrate_resonator(const ResonatorData& data, std::size_t holdout_blocks = 0);
+
+}  // namespace attojoule::calibration
