@@ -1,9 +1,9 @@
 # What `cmake --install build/release --prefix DIR` lays down: the program, the files that it ships
-# (device presets, example measurements, the default model, experiments) and the documents.
+# (device presets, components, example measurements, the default model, experiments) and the documents.
 if(TARGET attojoule)
   install(TARGETS attojoule RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
-foreach(folder devices laboratory models experiments)
+foreach(folder components devices laboratory models experiments)
   if(IS_DIRECTORY ${CMAKE_SOURCE_DIR}/data/${folder})
     install(DIRECTORY data/${folder} DESTINATION ${CMAKE_INSTALL_DATADIR}/attojoule/data)
   endif()

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <utility>
 
+#include "data/component_library.hpp"
 #include "data/device_calibration.hpp"
 #include "data/names.hpp"
 #include "data/paths.hpp"
@@ -48,6 +49,63 @@ const char* name_of(ReceiverKind kind) {
   return "ideal";
 }
 
+// A key of a section whose price a component of the library can give.
+struct Priced {
+  const char* key;
+  Dimension dimension;
+  double* target;
+};
+
+// `component: NAME` or `component: {name: NAME, bits: 8, extrapolate: true}`: prices of the
+// library, before keys that stand beside it, which win. `bits` (0 = not said) are those of a
+// converter.
+void read_prices(const ConfigNode& section, const std::string& family, double bits,
+                 const std::vector<Priced>& prices, Device& device) {
+  if (section.has("component")) {
+    const ConfigNode named = section.child("component");
+    const std::string name = named.is_map() ? named.text("name") : named.text();
+    const auto& library = ComponentLibrary::shipped();
+    const Component* component = library.find(family, name);
+    if (component == nullptr) {
+      std::vector<std::string> known;
+      for (const Component* entry : library.family(family)) known.push_back(entry->name);
+      const std::string nearest = nearest_name(name, known);
+      named.fail(
+          fmt::format("{}.component '{}' is not in the library{}", family, shown_text(name),
+                      nearest.empty() ? "" : fmt::format(" (nearest: {})", nearest)),
+          fmt::format("Components of {}: {}; `attojoule info components` lists their sources",
+                      family, joined_names(known)));
+    }
+    bool extrapolate = false;
+    if (named.is_map()) {
+      extrapolate = named.boolean_or("extrapolate", false);
+      bits = named.number_or("bits", Dimension::none, bits);
+      named.finish();
+    }
+    for (const Priced& price : prices) {
+      if (component->bits_high > 0) {
+        if (bits == 0 && component->bits_low < component->bits_high) {
+          named.fail(fmt::format("{}.component '{}' is priced by its bits, and none are given",
+                                 family, name),
+                     fmt::format("Write component: {{name: {}, bits: 8}}, or give the converter's "
+                                 "bits",
+                                 name));
+        }
+        *price.target = conversion_energy_j(*component, bits > 0 ? bits : component->bits_low,
+                                            extrapolate, named);
+      } else if (component->value(price.key) == 0) {
+        continue;
+      } else {
+        *price.target = component->value(price.key);
+      }
+      if (!section.has(price.key)) {
+        device.origins.emplace_back(family + "." + price.key, origin_of(*component));
+      }
+    }
+  }
+  for (const Priced& price : prices) read(section, price.key, price.dimension, *price.target);
+}
+
 void read_detector(const ConfigNode& node, double wavelength_m, photonics::Detector& detector) {
   read(node, "quantum_efficiency", Dimension::none, detector.quantum_efficiency);
   if (node.has("responsivity")) {
@@ -72,7 +130,8 @@ void read_detector(const ConfigNode& node, double wavelength_m, photonics::Detec
   read(node, "saturation_current", Dimension::current, detector.saturation_current_a);
 }
 
-void read_receiver(const ConfigNode& node, photonics::Receiver& receiver) {
+void read_receiver(const ConfigNode& node, Device& device) {
+  photonics::Receiver& receiver = device.receiver;
   if (node.has("kind")) {
     const std::string kind = node.text("kind");
     const auto* found = std::find_if(receiver_kinds.begin(), receiver_kinds.end(),
@@ -102,12 +161,17 @@ void read_receiver(const ConfigNode& node, photonics::Receiver& receiver) {
   receiver.correlated_double_sampling =
       node.boolean_or("correlated_double_sampling", receiver.correlated_double_sampling);
   read(node, "signal_beam_share", Dimension::none, receiver.signal_beam_share);
-  read(node, "energy_per_read", Dimension::energy, receiver.energy_per_read_j);
+  read_prices(node, "receiver", 0,
+              {{"energy_per_read", Dimension::energy, &receiver.energy_per_read_j},
+               {"power", Dimension::power, &receiver.power_w}},
+              device);
 }
 
-void read_laser(const ConfigNode& node, photonics::Laser& laser) {
+void read_laser(const ConfigNode& node, Device& device) {
+  photonics::Laser& laser = device.laser;
   read(node, "wavelength", Dimension::length, laser.wavelength_m);
-  read(node, "wall_plug_efficiency", Dimension::none, laser.wall_plug_efficiency);
+  read_prices(node, "laser", 0,
+              {{"wall_plug_efficiency", Dimension::none, &laser.wall_plug_efficiency}}, device);
   read(node, "rin", Dimension::relative_intensity_noise, laser.rin_per_hz);
   const std::string slots = node.text_or("rin_slots", laser.rin_common_to_slots ? "common" : "");
   if (slots != "common" && slots != "independent") {
@@ -123,6 +187,7 @@ void read_laser(const ConfigNode& node, photonics::Laser& laser) {
   read(node, "junction_voltage", Dimension::voltage, laser.junction_voltage_v);
   read(node, "series_resistance", Dimension::resistance, laser.series_resistance_ohm);
   read(node, "cooling_per_heat", Dimension::none, laser.cooling_per_heat);
+  laser.count = node.integer_or("count", laser.count);
 }
 
 constexpr std::array<std::pair<const char*, photonics::Dataflow>, 2> dataflows{
@@ -148,6 +213,49 @@ void read_tile(const ConfigNode& node, photonics::Tile& tile) {
   tile.fan_out = node.integer_or("fan_out", tile.fan_out);
   read(node, "symbol_rate", Dimension::frequency, tile.symbol_rate_hz);
   read(node, "read_time", Dimension::time, tile.read_time_s);
+  read(node, "static_power", Dimension::power, tile.static_power_w);
+}
+
+void read_modulator(const ConfigNode& node, Device& device) {
+  photonics::Modulator& modulator = device.modulator;
+  read(node, "half_wave_voltage", Dimension::voltage, modulator.half_wave_voltage_v);
+  read(node, "extinction_ratio", Dimension::ratio_db, modulator.extinction_ratio_db);
+  read(node, "bias_error", Dimension::angle, modulator.bias_error_rad);
+  read(node, "bandwidth", Dimension::frequency, modulator.bandwidth_hz);
+  read(node, "dac_bits", Dimension::none, modulator.dac_bits);
+  read(node, "capacitance", Dimension::capacitance, modulator.capacitance_f);
+  read(node, "drive_voltage", Dimension::voltage, modulator.drive_voltage_v);
+  read_prices(node, "modulator", 0,
+              {{"energy_per_symbol", Dimension::energy, &modulator.energy_per_symbol_j},
+               {"power", Dimension::power, &modulator.power_w}},
+              device);
+}
+
+// Sections of electronics, which have a price and little else.
+void read_electronics(const ConfigNode& root, Device& device) {
+  section(root, "dac", [&](const ConfigNode& node) {
+    read_prices(node, "dac", device.modulator.dac_bits,
+                {{"energy_per_conversion", Dimension::energy, &device.dac.energy_per_conversion_j}},
+                device);
+  });
+  section(root, "adc", [&](const ConfigNode& node) {
+    read(node, "bits", Dimension::none, device.adc.bits);
+    read(node, "full_scale", Dimension::voltage, device.adc.full_scale_v);
+    read_prices(node, "adc", device.adc.bits,
+                {{"energy_per_conversion", Dimension::energy, &device.adc.energy_per_conversion_j}},
+                device);
+  });
+  section(root, "digital", [&](const ConfigNode& node) {
+    read_prices(node, "digital", 0,
+                {{"energy_per_addition", Dimension::energy, &device.digital.energy_per_addition_j}},
+                device);
+  });
+  section(root, "memory", [&](const ConfigNode& node) {
+    read_prices(node, "memory", 0,
+                {{"energy_per_byte", Dimension::energy, &device.memory.energy_per_byte_j}}, device);
+    read(node, "bytes_per_operand", Dimension::none, device.memory.bytes_per_operand);
+    read(node, "bytes_per_partial_sum", Dimension::none, device.memory.bytes_per_partial_sum);
+  });
 }
 
 // Says what validate() found where the file says it, and in the file's words.
@@ -172,15 +280,8 @@ Device read_device(const ConfigNode& root) {
   Device device;
   device.name = root.text_or("name", "unnamed");
   device.description = root.text_or("description", "");
-  section(root, "laser", [&](const ConfigNode& node) { read_laser(node, device.laser); });
-  section(root, "modulator", [&](const ConfigNode& node) {
-    auto& modulator = device.modulator;
-    read(node, "half_wave_voltage", Dimension::voltage, modulator.half_wave_voltage_v);
-    read(node, "extinction_ratio", Dimension::ratio_db, modulator.extinction_ratio_db);
-    read(node, "bias_error", Dimension::angle, modulator.bias_error_rad);
-    read(node, "bandwidth", Dimension::frequency, modulator.bandwidth_hz);
-    read(node, "dac_bits", Dimension::none, modulator.dac_bits);
-  });
+  section(root, "laser", [&](const ConfigNode& node) { read_laser(node, device); });
+  section(root, "modulator", [&](const ConfigNode& node) { read_modulator(node, device); });
   section(root, "link", [&](const ConfigNode& node) {
     auto& link = device.link;
     read(node, "coupling_loss", Dimension::ratio_db, link.coupling_loss_db);
@@ -192,12 +293,8 @@ Device read_device(const ConfigNode& root) {
   section(root, "detector", [&](const ConfigNode& node) {
     read_detector(node, device.laser.wavelength_m, device.detector);
   });
-  section(root, "receiver", [&](const ConfigNode& node) { read_receiver(node, device.receiver); });
-  section(root, "adc", [&](const ConfigNode& node) {
-    read(node, "bits", Dimension::none, device.adc.bits);
-    read(node, "full_scale", Dimension::voltage, device.adc.full_scale_v);
-    read(node, "energy_per_conversion", Dimension::energy, device.adc.energy_per_conversion_j);
-  });
+  section(root, "receiver", [&](const ConfigNode& node) { read_receiver(node, device); });
+  read_electronics(root, device);
   section(root, "tile", [&](const ConfigNode& node) { read_tile(node, device.tile); });
   read_calibration(root);  // for its errors; draw_devices() uses it
   root.finish();
@@ -258,8 +355,14 @@ photonics::Device parse_device(const std::string& text, const std::string& place
 
 std::string device_to_yaml(const Device& device) {
   ConfigNode root;
-  const auto set = [&root](const std::string& key, double value, Dimension dimension) {
-    root.set(fmt::format("{}={}", key, format_quantity(value, dimension)));
+  // A price that came from a component keeps its origin.
+  const auto set = [&](const std::string& key, double value, Dimension dimension) {
+    const std::string quantity = format_quantity(value, dimension);
+    const auto origin = std::find_if(device.origins.begin(), device.origins.end(),
+                                     [&](const auto& entry) { return entry.first == key; });
+    root.set(origin == device.origins.end() ? fmt::format("{}={}", key, quantity)
+                                            : fmt::format("{}={{value: {}, source: {}}}", key,
+                                                          quantity, yaml_quoted(origin->second)));
   };
   const auto text = [&root](const std::string& key, const std::string& value) {
     root.set(key + "=" + yaml_quoted(value));
@@ -277,6 +380,7 @@ std::string device_to_yaml(const Device& device) {
   } else {
     set("laser.wall_plug_efficiency", device.laser.wall_plug_efficiency, Dimension::none);
   }
+  if (device.laser.count > 0) root.set(fmt::format("laser.count={}", device.laser.count));
   set("laser.rin", device.laser.rin_per_hz, Dimension::relative_intensity_noise);
   if (!device.laser.rin_common_to_slots) text("laser.rin_slots", "independent");
   if (device.laser.linewidth_hz > 0) {
@@ -299,6 +403,15 @@ std::string device_to_yaml(const Device& device) {
     set("modulator.bandwidth", modulator.bandwidth_hz, Dimension::frequency);
   }
   if (modulator.dac_bits > 0) set("modulator.dac_bits", modulator.dac_bits, Dimension::none);
+  // 0 stands for "none" in these.
+  const auto set_if = [&](const char* key, double value, Dimension dimension) {
+    if (value > 0) set(key, value, dimension);
+  };
+  set_if("modulator.energy_per_symbol", modulator.energy_per_symbol_j, Dimension::energy);
+  set_if("modulator.capacitance", modulator.capacitance_f, Dimension::capacitance);
+  set_if("modulator.drive_voltage", modulator.drive_voltage_v, Dimension::voltage);
+  set_if("modulator.power", modulator.power_w, Dimension::power);
+  set_if("dac.energy_per_conversion", device.dac.energy_per_conversion_j, Dimension::energy);
   const auto& link = device.link;
   set("link.coupling_loss", link.coupling_loss_db, Dimension::ratio_db);
   set("link.propagation_loss", link.propagation_loss_db, Dimension::ratio_db);
@@ -321,10 +434,6 @@ std::string device_to_yaml(const Device& device) {
   text("receiver.kind", name_of(receiver.kind));
   set("receiver.integration_time", receiver.integration_time_s, Dimension::time);
   set("receiver.temperature", receiver.temperature_k, Dimension::temperature);
-  // 0 stands for "none" in these.
-  const auto set_if = [&](const char* key, double value, Dimension dimension) {
-    if (value > 0) set(key, value, dimension);
-  };
   set_if("receiver.capacitance", receiver.capacitance_f, Dimension::capacitance);
   set_if("receiver.voltage_swing", receiver.voltage_swing_v, Dimension::voltage);
   set_if("receiver.feedback_resistance", receiver.feedback_resistance_ohm, Dimension::resistance);
@@ -346,6 +455,7 @@ std::string device_to_yaml(const Device& device) {
     root.set("receiver.correlated_double_sampling=true");
   }
   set("receiver.energy_per_read", receiver.energy_per_read_j, Dimension::energy);
+  set_if("receiver.power", receiver.power_w, Dimension::power);
   set_if("adc.bits", device.adc.bits, Dimension::none);
   set_if("adc.full_scale", device.adc.full_scale_v, Dimension::voltage);
   set("adc.energy_per_conversion", device.adc.energy_per_conversion_j, Dimension::energy);
@@ -363,6 +473,16 @@ std::string device_to_yaml(const Device& device) {
   set_whole("tile.fan_out", tile.fan_out);
   set("tile.symbol_rate", tile.symbol_rate_hz, Dimension::frequency);
   set("tile.read_time", tile.read_time_s, Dimension::time);
+  set_if("tile.static_power", tile.static_power_w, Dimension::power);
+  set_if("digital.energy_per_addition", device.digital.energy_per_addition_j, Dimension::energy);
+  const photonics::Memory& memory = device.memory;
+  set_if("memory.energy_per_byte", memory.energy_per_byte_j, Dimension::energy);
+  if (memory.bytes_per_operand != photonics::Memory{}.bytes_per_operand) {
+    set("memory.bytes_per_operand", memory.bytes_per_operand, Dimension::none);
+  }
+  if (memory.bytes_per_partial_sum != photonics::Memory{}.bytes_per_partial_sum) {
+    set("memory.bytes_per_partial_sum", memory.bytes_per_partial_sum, Dimension::none);
+  }
   return root.dump();
 }
 

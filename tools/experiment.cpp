@@ -52,8 +52,8 @@ auto choose(const ConfigNode& root, const std::string& key, const Table& table,
 
 // Sections of a device that --set may reach without naming the device.
 bool is_device_key(const std::string& key) {
-  static constexpr std::array sections{"laser",    "modulator", "link", "detector",
-                                       "receiver", "adc",       "tile"};
+  static constexpr std::array sections{"laser",    "modulator", "dac",  "link",    "detector",
+                                       "receiver", "adc",       "tile", "digital", "memory"};
   const std::string section = key.substr(0, key.find('.'));
   return std::find(sections.begin(), sections.end(), section) != sections.end();
 }

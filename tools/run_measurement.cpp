@@ -1,5 +1,6 @@
 #include "tools/run_measurement.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -60,7 +61,68 @@ std::vector<LayerReport> report_layers(
   return layers;
 }
 
+// Root mean square of w.x / (|w| |x|) over the outputs, from the power of the signal and that of
+// the noise, which is c_wx |w|^2 |x|^2 + c_y y^2; NaN where the noise has other terms as well.
+double measured_correlation(const network::ProductNoise& noise,
+                            const network::ProductRecord& record) {
+  double product = 0, signal = 0;
+  for (const auto& model : noise.models) {
+    const auto& v = model.variance;
+    if (v.constant != 0 || v.weight_norm != 0 || v.input_norm != 0) {
+      return std::numeric_limits<double>::quiet_NaN();
+    }
+    product += v.norm_product / static_cast<double>(noise.models.size());
+    signal += v.signal / static_cast<double>(noise.models.size());
+  }
+  const double norms = (record.variance - signal * record.signal) / product;
+  return record.signal > 0 && norms > 0 ? std::min(1.0, std::sqrt(record.signal / norms))
+                                        : std::numeric_limits<double>::quiet_NaN();
+}
+
+// Mean squares over full scale: those of the weights are known, those of the inputs follow from the
+// light that arrived.
+void measure_light(const photonics::Device& device, const network::MatrixProduct& product,
+                   const network::LayerEnergy& layer, network::CostRequest& request) {
+  const double arriving =
+      layer.light.detected / (device.detector.quantum_efficiency * layer.light.full_scale);
+  const double share = device.receiver.signal_beam_share;
+  if (product.weight_norms.empty()) {
+    request.mean_square_input = request.mean_square_weight = arriving;
+    return;
+  }
+  double norms = 0;
+  for (const double norm : product.weight_norms) norms += norm;
+  const double full = product.weight_absolute_maximum * product.weight_absolute_maximum *
+                      static_cast<double>(product.dot_length);
+  request.mean_square_weight = norms / static_cast<double>(product.weight_norms.size()) / full;
+  request.mean_square_input = (arriving - (1 - share) * request.mean_square_weight) / share;
+}
+
 }  // namespace
+
+std::vector<network::LayerQuestion> layer_questions(
+    Simulation& simulation, const std::vector<network::ProductOperatingPoint>& points,
+    const RunMeasurement& measurement) {
+  const Experiment& experiment = simulation.experiment();
+  const auto& products = simulation.program().products();
+  std::vector<network::LayerQuestion> questions(products.size());
+  for (std::size_t i = 0; i < products.size(); ++i) {
+    const network::ProductNoise& noise = measurement.noise[i];
+    if (noise.kind == network::NoiseKind::none) continue;
+    network::LayerQuestion& question = questions[i];
+    question.product = &products[i];
+    question.points = points[i];
+    question.request.law = experiment.law;
+    question.request.encoding = experiment.encoding;
+    question.correlation = measured_correlation(noise, measurement.statistics.totals[i]);
+    if (experiment.law == photonics::Law::homodyne &&
+        experiment.encoding == photonics::Encoding::full_scale) {
+      measure_light(experiment.device, products[i], measurement.report.energy.layers[i],
+                    question.request);
+    }
+  }
+  return questions;
+}
 
 std::vector<network::ProductRecord> sum_totals(const std::vector<network::PassResult>& passes) {
   std::vector<network::ProductRecord> totals = passes[0].totals;

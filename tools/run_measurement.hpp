@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "network/energy_analysis.hpp"
 #include "network/evaluation.hpp"
 #include "tools/run_report.hpp"
 #include "tools/simulation.hpp"
@@ -24,6 +25,12 @@ RunMeasurement measure_run(Simulation& simulation,
                            const std::vector<network::ProductOperatingPoint>& points, bool logits,
                            const network::Progress& done,
                            const std::function<void(const std::string&)>& stage);
+
+// What the analysis of the bill asks of every layer: its operating points, and what the run saw of
+// its operands (correlation, light that arrives in the full-scale encoding).
+std::vector<network::LayerQuestion> layer_questions(
+    Simulation& simulation, const std::vector<network::ProductOperatingPoint>& points,
+    const RunMeasurement& measurement);
 
 // Sum over passes, for the ledger.
 std::vector<network::ProductRecord> sum_totals(const std::vector<network::PassResult>& passes);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "tools/energy_output.hpp"
 #include "tools/text_table.hpp"
 
 namespace attojoule::tools {
@@ -84,16 +85,8 @@ void print_table(const RunReport& report, std::ostream& out) {
   if (saturation) head.emplace_back("saturated %");
   out << format_table(head, rows) << "\n";
 
-  std::vector<std::vector<std::string>> energy;
-  for (const auto component : network::energy_components) {
-    const double joule = report.energy.joule_per_inference[static_cast<std::size_t>(component)];
-    energy.push_back({network::to_string(component), cell(joule, 4),
-                      cell(report.energy.attojoule_per_mac(component), 4),
-                      network::is_in_total(component) ? "yes" : "no"});
-  }
-  energy.push_back({"total", cell(network::total(report.energy.joule_per_inference), 4),
-                    cell(report.energy.total_attojoule_per_mac(), 4), ""});
-  out << format_table({"energy", "J/inference", "aJ/MAC", "in total"}, energy) << "\n";
+  print_ledger(report.energy, out);
+  if (report.analysis) print_analysis(report.energy, *report.analysis, out);
 
   if (!report.curve.empty()) {
     std::vector<std::vector<std::string>> points;
@@ -130,17 +123,11 @@ nlohmann::ordered_json run_json(const RunReport& report) {
   }
   json["macs"] = report.macs;
   json["mean_photons_per_mac"] = number(report.mean_photons_per_mac);
-  for (const auto component : network::energy_components) {
-    const auto index = static_cast<std::size_t>(component);
-    json["energy"][network::to_string(component)] = {
-        {"joule_per_inference", report.energy.joule_per_inference[index]},
-        {"attojoule_per_mac", report.energy.attojoule_per_mac(component)}};
-  }
-  json["energy"]["total"] = {
-      {"joule_per_inference", network::total(report.energy.joule_per_inference)},
-      {"attojoule_per_mac", report.energy.total_attojoule_per_mac()}};
+  json["energy"] = ledger_json(report.energy);
+  if (report.analysis) add_analysis(*report.analysis, json["energy"]);
   json["layers"] = nlohmann::ordered_json::array();
-  for (const LayerReport& layer : report.layers) {
+  for (std::size_t i = 0; i < report.layers.size(); ++i) {
+    const LayerReport& layer = report.layers[i];
     nlohmann::ordered_json entry;
     entry["name"] = layer.name;
     entry["kind"] = layer.kind;
@@ -149,6 +136,7 @@ nlohmann::ordered_json run_json(const RunReport& report) {
     entry["dot_length"] = layer.dot_length;
     for (const Column& column : layer_columns) entry[column.name] = number(column.value(layer));
     if (!std::isnan(layer.transmission)) entry["transmission"] = layer.transmission;
+    add_joules(report.energy.layers[i], entry);
     json["layers"].push_back(entry);
   }
   if (!report.curve.empty()) {
@@ -208,24 +196,8 @@ void write_result(const RunReport& report, data::ResultWriter& writer) {
     writer.write("/layers/transmission", transmission, by_layer, "1",
                  "mean transmission of the weights");
   }
-  for (const auto component : network::energy_components) {
-    const auto index = static_cast<std::size_t>(component);
-    const std::string group = std::string("/energy/") + network::to_string(component);
-    writer.scalar(group + "/joule_per_inference", report.energy.joule_per_inference[index], "J",
-                  "energy of one inference");
-    writer.scalar(group + "/attojoule_per_mac", report.energy.attojoule_per_mac(component), "aJ",
-                  "energy per MAC");
-    std::vector<double> layers;
-    for (const auto& layer : report.energy.layers)
-      layers.push_back(layer.joule_per_inference[index]);
-    writer.write(std::string("/layers/") + network::to_string(component) + "_joule_per_inference",
-                 layers, by_layer, "J", "energy of one inference");
-  }
-  writer.scalar("/energy/total/joule_per_inference",
-                network::total(report.energy.joule_per_inference), "J",
-                "energy of one inference, each joule once");
-  writer.scalar("/energy/total/attojoule_per_mac", report.energy.total_attojoule_per_mac(), "aJ",
-                "energy per MAC, each joule once");
+  write_ledger(report.energy, writer);
+  if (report.analysis) write_analysis(*report.analysis, writer);
 
   if (!report.curve.empty()) {
     std::vector<double> photons, light, accuracy, ci95;

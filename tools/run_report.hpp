@@ -3,12 +3,14 @@
 
 #include <limits>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
 
 #include "data/result_file.hpp"
 #include "network/energy_accountant.hpp"
+#include "network/energy_analysis.hpp"
 #include "network/evaluation.hpp"
 #include "tools/experiment.hpp"
 
@@ -53,6 +55,7 @@ struct RunReport {
   double mean_photons_per_mac = 0;  // of products that are not digital, repetitions included
   std::vector<LayerReport> layers;
   network::EnergyLedger energy;
+  std::optional<network::EnergyAnalysis> analysis;
   std::vector<CurvePoint> curve;
   std::int64_t outputs = 0;
   std::vector<float> clean_logits;  // images x outputs, on request

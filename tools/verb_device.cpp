@@ -8,11 +8,13 @@
 
 #include "data/device_file.hpp"
 #include "data/result_file.hpp"
+#include "network/energy_analysis.hpp"
 #include "photonics/error.hpp"
 #include "photonics/random.hpp"
 #include "photonics/units.hpp"
 #include "tools/device_budget_draws.hpp"
 #include "tools/device_report.hpp"
+#include "tools/energy_output.hpp"
 #include "tools/lab_files.hpp"
 #include "tools/progress.hpp"
 #include "tools/text_table.hpp"
@@ -45,6 +47,30 @@ data::Provenance provenance_of(const DeviceOptions& options, const Device& devic
   provenance.config = data::device_to_yaml(device);
   return provenance;
 }
+
+// The bill of a tile in full use: as many dot products as it has outputs, at the request's light.
+struct TileEnergy {
+  network::MatrixProduct product;
+  network::EnergyLedger ledger;
+  network::EnergyAnalysis analysis;
+
+  TileEnergy(const Device& device, const DeviceRequest& request) {
+    product.name = "tile";
+    product.channels = device.tile.rows;
+    product.positions = device.tile.columns;
+    product.dot_length = request.length;
+    network::LayerQuestion question;
+    question.product = &product;
+    question.points = {{.photons_per_mac = request.photons}};
+    question.correlation = request.correlation;
+    question.crest = request.crest;
+    // A laser that is too weak shows in the link budget and is no error here.
+    const network::LayerCost cost =
+        network::layer_cost(device, product, question.request, question.points);
+    ledger = network::ledger_of(std::span(&cost, 1));
+    analysis = network::analyse_energy(device, {question}, ledger, published_references());
+  }
+};
 
 const char* automatic_fidelity(const DeviceReport& report) {
   return report.automatic == Fidelity::analytic ? "analytic" : "counting";
@@ -229,14 +255,23 @@ int describe(const DeviceOptions& options, const Streams& streams) {
   const DeviceReport report =
       report_on_device(device, options.request, [&](std::int64_t done) { progress.update(done); });
   progress.finish();
+  const TileEnergy energy(device, options.request);
   if (out_file) {
     write_device_report(*out_file, report);
     if (draws) write_budget_draws(*draws, *out_file);
+    const std::vector<std::string> names{energy.product.name};
+    out_file->axis("/layers/name", names, "a tile in full use");
+    const std::vector<std::int64_t> macs{energy.product.macs()};
+    out_file->write("/layers/macs", macs, {"/layers/name"}, "MAC", "multiplications of the tile");
+    write_ledger(energy.ledger, *out_file);
+    write_analysis(energy.analysis, *out_file);
     out_file->commit();
   }
   if (waveform_file) waveform_file->commit();
   if (options.json) {
     auto json = report_json(report);
+    json["energy"] = ledger_json(energy.ledger);
+    add_analysis(energy.analysis, json["energy"]);
     if (draws) json["calibration"] = budget_draws_json(*draws);
     streams.out << json.dump(2) << "\n";
     return 0;
@@ -249,6 +284,10 @@ int describe(const DeviceOptions& options, const Streams& streams) {
   print_sweep(report, streams.out);
   print_fidelities(report, streams.out);
   if (draws) print_budget_draws(*draws, streams.out);
+  streams.out << fmt::format("\nEnergy of {} x {} dot products on the tile\n", device.tile.rows,
+                             device.tile.columns);
+  print_ledger(energy.ledger, streams.out);
+  print_analysis(energy.ledger, energy.analysis, streams.out);
   return 0;
 }
 
@@ -261,7 +300,9 @@ Verb device_verb() {
   verb.description =
       "Follows the light of one dot product from the laser's facet to the photodiode, lists every\n"
       "noise term, says between which powers shot noise dominates and whether a Gaussian will do\n"
-      "over optical power, and measures random dot products at the three fidelities.\n"
+      "over optical power, and measures random dot products at the three fidelities. Last the "
+      "bill\n"
+      "of a tile in full use, what dominates it, and what would lower it.\n"
       "tools/plots/device.py draws what --out and --waveform write.";
   verb.examples = {"attojoule device ideal-shot-noise",
                    "attojoule device ideal-shot-noise --photons 0.2 --dot-length 16 --json",

@@ -10,6 +10,7 @@
 #include "data/result_file.hpp"
 #include "network/graph.hpp"
 #include "photonics/error.hpp"
+#include "tools/component_list.hpp"
 #include "tools/network_file.hpp"
 #include "tools/text_table.hpp"
 #include "tools/verbs.hpp"
@@ -119,6 +120,10 @@ void show_dataset(const data::Dataset& dataset, bool json, std::ostream& out) {
 
 int info(const std::string& name, bool json, const Streams& streams) {
   const std::filesystem::path file(name);
+  if (name == "components" && !std::filesystem::exists(file)) {
+    list_components(data::ComponentLibrary::shipped(), json, streams.out);
+    return 0;
+  }
   const std::string extension = file.extension().string();
   if (extension == ".onnx") {
     show_network(file, json, streams.out);
@@ -154,12 +159,13 @@ Verb info_verb() {
       "Prints provenance and contents of a result file (HDF5), inputs and operators of a network\n"
       "(ONNX), size and shape of a data set, or the resolved parameters of a device (a preset's "
       "name\n"
-      "or a YAML file).";
-  verb.examples = {"attojoule info ideal-shot-noise", "attojoule info ideal-shot-noise --json"};
+      "or a YAML file). `components` lists the library of priced parts that device files can name.";
+  verb.examples = {"attojoule info ideal-shot-noise", "attojoule info ideal-shot-noise --json",
+                   "attojoule info components"};
   verb.define = [](CLI::App& app) {
     auto file = std::make_shared<std::string>();
     auto json = std::make_shared<bool>(false);
-    app.add_option("file", *file, "File, or the name of a device preset")->required();
+    app.add_option("file", *file, "File, the name of a device preset, or `components`")->required();
     app.add_flag("--json", *json, "One JSON object instead of text");
     return [file, json](const Streams& streams) { return info(*file, *json, streams); };
   };

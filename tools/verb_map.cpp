@@ -1,17 +1,20 @@
 // attojoule map: a network's matrix products laid over the device's tile.
 #include <fmt/format.h>
 
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "data/device_file.hpp"
 #include "data/result_file.hpp"
+#include "network/energy_analysis.hpp"
 #include "network/graph.hpp"
 #include "network/program.hpp"
 #include "network/tile_mapping.hpp"
 #include "photonics/error.hpp"
 #include "photonics/read_out.hpp"
+#include "tools/energy_output.hpp"
 #include "tools/network_file.hpp"
 #include "tools/text_table.hpp"
 #include "tools/verbs.hpp"
@@ -116,9 +119,14 @@ int map(const MapOptions& options, const Streams& streams) {
   const network::Program program(std::move(graph), {});
 
   std::vector<ProductMapping> mappings;
+  std::vector<network::LayerQuestion> questions;
+  const photonics::OperatingPoint point{options.photons_per_mac,
+                                        static_cast<double>(options.repetitions)};
   for (const auto& product : program.products()) {
-    photonics::OperatingPoint point{options.photons_per_mac,
-                                    static_cast<double>(options.repetitions)};
+    questions.push_back({.product = &product,
+                         .request = {},
+                         .points = {point},
+                         .correlation = std::numeric_limits<double>::quiet_NaN()});
     photonics::DotProduct dot;
     dot.length = product.dot_length;
     mappings.push_back(network::map_product(device.tile, product,
@@ -126,6 +134,9 @@ int map(const MapOptions& options, const Streams& streams) {
                                             options.repetitions));
   }
   const ProductMapping total = network::total_mapping(mappings);
+  const network::EnergyLedger ledger = network::ledger_of(device, questions);
+  const network::EnergyAnalysis analysis =
+      network::analyse_energy(device, questions, ledger, published_references());
 
   if (!options.out.empty()) {
     data::Provenance provenance;
@@ -156,6 +167,8 @@ int map(const MapOptions& options, const Streams& streams) {
       writer.scalar(std::string("/mapping/total_") + column.name, column.value(total), column.units,
                     std::string(column.long_name) + ", all layers");
     }
+    write_ledger(ledger, writer);
+    write_analysis(analysis, writer);
     writer.commit();
     streams.err << "Results in " << options.out << "\n";
   }
@@ -174,8 +187,11 @@ int map(const MapOptions& options, const Streams& streams) {
                                    {"dot_length", product.dot_length},
                                    {"outputs", product.outputs()}};
       for (const Column& column : columns) layer[column.name] = column.value(mappings[i]);
+      add_joules(ledger.layers[i], layer);
       json["layers"].push_back(layer);
     }
+    json["energy"] = ledger_json(ledger);
+    add_analysis(analysis, json["energy"]);
     for (const Column& column : columns) json["total"][column.name] = column.value(total);
     json["digital"] = nlohmann::ordered_json::array();
     for (const auto& operation : program.digital_operations()) {
@@ -222,7 +238,10 @@ int map(const MapOptions& options, const Streams& streams) {
                        operation.fused ? "with the product" : "alone"});
   }
   streams.out << "Digital operations:\n"
-              << format_table({"node", "operator", "elements", "runs"}, digital);
+              << format_table({"node", "operator", "elements", "runs"}, digital) << "\n";
+  streams.out << fmt::format("Energy at {} photons/MAC\n", significant(options.photons_per_mac, 3));
+  print_ledger(ledger, streams.out);
+  print_analysis(ledger, analysis, streams.out);
   return 0;
 }
 
@@ -239,7 +258,9 @@ Verb map_verb() {
       "of\n"
       "the transmitters, reads, digital partial sums, utilisation and latency of one inference. "
       "What\n"
-      "stays digital is listed apart. --set reaches the device's keys, such as tile.rows=128.";
+      "stays digital is listed apart. Then the energy of one inference at --photons, what "
+      "dominates each\n"
+      "layer, and what would lower it. --set reaches the device's keys, such as tile.rows=128.";
   verb.examples = {"attojoule map data/models/fashion_cnn.onnx",
                    "attojoule map data/models/fashion_cnn.onnx --set tile.rows=16 "
                    "--set tile.dataflow=weight-stationary --json"};

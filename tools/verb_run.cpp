@@ -10,6 +10,7 @@
 #include "photonics/error.hpp"
 #include "photonics/random.hpp"
 #include "tools/device_draws.hpp"
+#include "tools/energy_output.hpp"
 #include "tools/run_measurement.hpp"
 #include "tools/run_report.hpp"
 #include "tools/simulation.hpp"
@@ -82,6 +83,9 @@ int run(const RunOptions& options, const CLI::App& app, const Streams& streams) 
                   [&](const std::string& name) { bar.stage(name); });
   RunReport& report = measurement.report;
   before += images * (1 + experiment.seeds);
+  report.analysis = network::analyse_energy(
+      experiment.device, layer_questions(simulation, simulation.points(), measurement),
+      report.energy, published_references());
   report.curve_images = curve_images;
   report.curve_seeds = curve_seeds;
 

@@ -286,6 +286,99 @@ TEST(DeviceFile, AnotherKindOfReceiverByOverrides) {
   EXPECT_EQ(d.receiver.kind, ReceiverKind::ideal);
 }
 
+TEST(DeviceFile, PricesOfEveryComponent) {
+  const Device d = parse_device(R"(
+laser: {count: 4}
+modulator: {capacitance: 20 fF, drive_voltage: 2 V, power: 1 mW}
+dac: {energy_per_conversion: 2 pJ}
+receiver: {power: 3 mW}
+tile: {static_power: 1 W}
+digital: {energy_per_addition: 0.1 pJ}
+memory: {energy_per_byte: 1 pJ, bytes_per_operand: 2, bytes_per_partial_sum: 3}
+)",
+                                "d.yaml");
+  EXPECT_EQ(d.laser.count, 4);
+  EXPECT_EQ(d.modulator.capacitance_f, 20e-15);
+  EXPECT_EQ(d.modulator.drive_voltage_v, 2);
+  EXPECT_EQ(d.modulator.power_w, 1e-3);
+  EXPECT_EQ(d.dac.energy_per_conversion_j, 2e-12);
+  EXPECT_EQ(d.receiver.power_w, 3e-3);
+  EXPECT_EQ(d.tile.static_power_w, 1);
+  EXPECT_EQ(d.digital.energy_per_addition_j, 0.1e-12);
+  EXPECT_EQ(d.memory.energy_per_byte_j, 1e-12);
+  EXPECT_EQ(d.memory.bytes_per_operand, 2);
+  EXPECT_EQ(d.memory.bytes_per_partial_sum, 3);
+  const std::string yaml = device_to_yaml(d);
+  EXPECT_EQ(device_to_yaml(parse_device(yaml, "again")), yaml);
+}
+
+TEST(DeviceFile, ComponentsBringTheirPrices) {
+  const Device d = parse_device(R"(
+laser: {component: guan-2018-hybrid}
+modulator: {component: timurdogan-2014, dac_bits: 8}
+dac: {component: albireo-moderate}
+receiver: {kind: charge-integrator, capacitance: 1 pF, component: albireo-tia-moderate}
+adc: {component: walden-65nm, bits: 8, full_scale: 1 V}
+digital: {component: int32-add-45nm, energy_per_addition: 0.2 pJ}
+memory: {component: sram-8kb-45nm}
+)",
+                                "d.yaml");
+  EXPECT_EQ(d.laser.wall_plug_efficiency, 0.042);
+  EXPECT_EQ(d.modulator.energy_per_symbol_j, 0.9e-15);
+  EXPECT_EQ(d.dac.energy_per_conversion_j, 2.6e-12);
+  EXPECT_EQ(d.receiver.energy_per_read_j, 0.3e-12);
+  EXPECT_DOUBLE_EQ(d.adc.energy_per_conversion_j, 57.07e-15 * 256);
+  EXPECT_EQ(d.digital.energy_per_addition_j, 0.2e-12);  // what stands beside it wins
+  EXPECT_EQ(d.memory.energy_per_byte_j, 1.25e-12);
+  // Where each came from, in the device and in what is stored of it.
+  std::vector<std::string> keys;
+  for (const auto& [key, origin] : d.origins) {
+    keys.push_back(key);
+    EXPECT_THAT(origin, HasSubstr("component "));
+  }
+  EXPECT_THAT(keys, testing::UnorderedElementsAre(
+                        "laser.wall_plug_efficiency", "modulator.energy_per_symbol",
+                        "dac.energy_per_conversion", "receiver.energy_per_read",
+                        "adc.energy_per_conversion", "memory.energy_per_byte"));
+  const std::string yaml = device_to_yaml(d);
+  EXPECT_THAT(yaml, HasSubstr("component walden-65nm (65 nm, measured 2023): Murmann"));
+  const Device again = parse_device(yaml, "again");
+  EXPECT_EQ(again.adc.energy_per_conversion_j, d.adc.energy_per_conversion_j);
+}
+
+TEST(DeviceFile, ComponentsOutsideTheLibraryAreRefused) {
+  EXPECT_THAT(refusal("adc: {component: walden-65mn}"),
+              AllOf(HasSubstr("d.yaml:1:18"), HasSubstr("nearest: walden-65nm"),
+                    HasSubstr("attojoule info components")));
+  EXPECT_THAT(refusal("adc: {component: walden-65nm}"), HasSubstr("none are given"));
+  EXPECT_THAT(refusal("dac: {component: walden-65nm}"), HasSubstr("not in the library"));
+  EXPECT_THAT(refusal("modulator: {dac_bits: 10}\ndac: {component: albireo-moderate}"),
+              AllOf(HasSubstr("d.yaml:2:18"), HasSubstr("at 10 bits"), HasSubstr("covers 8 bits"),
+                    HasSubstr("extrapolate: true")));
+  EXPECT_THAT(refusal("adc: {component: {name: walden-65nm, bits: 14}}"),
+              AllOf(HasSubstr("at 14 bits"), HasSubstr("covers 4.1 to 11.5 bits")));
+  EXPECT_THAT(refusal("adc: {component: {name: walden-65nm, bit: 8}}"), HasSubstr("bit"));
+  const Device wide =
+      parse_device("adc: {component: {name: walden-65nm, bits: 14, extrapolate: true}}", "d.yaml");
+  EXPECT_DOUBLE_EQ(wide.adc.energy_per_conversion_j, 57.07e-15 * 16384);
+  const Device coarse = parse_device(
+      "dac: {component: {name: albireo-moderate, bits: 6, extrapolate: true}}", "d.yaml");
+  EXPECT_DOUBLE_EQ(coarse.dac.energy_per_conversion_j, 2.6e-12 / 4);
+}
+
+// What the ledger would make nonsense of.
+TEST(DeviceFile, ImpossiblePricesAreRefused) {
+  EXPECT_THAT(refusal("laser: {wall_plug_efficiency: 1.2}"), HasSubstr("outside (0, 1]"));
+  EXPECT_THAT(refusal("detector: {quantum_efficiency: 110 %}"), HasSubstr("outside (0, 1]"));
+  EXPECT_THAT(refusal("link: {coupling_loss: -1 dB}"),
+              AllOf(HasSubstr("d.yaml:1:23"), HasSubstr("-1 dB"), HasSubstr("passive")));
+  EXPECT_THAT(refusal("adc: {energy_per_conversion: -1 pJ}"), HasSubstr("give energy back"));
+  EXPECT_THAT(refusal("memory: {energy_per_byte: 1 pF}"), HasSubstr("energy"));
+  EXPECT_THAT(refusal("modulator: {component: timurdogan-2014, capacitance: 1 fF, "
+                      "drive_voltage: 1 V}"),
+              HasSubstr("stands beside modulator.capacitance"));
+}
+
 TEST(DeviceFile, NamesAndPaths) {
   EXPECT_THAT(message_of<ConfigError>([] { load_device("ideal-shotnoise"); }),
               AllOf(HasSubstr("(nearest: ideal-shot-noise)"), HasSubstr("free-space-homodyne")));
@@ -301,11 +394,13 @@ TEST(DeviceFile, NamesAndPaths) {
 void expect_sources(const ConfigNode& node) {
   for (const std::string& key : node.keys()) {
     const ConfigNode child = node.child(key);
-    if (child.is_map() && !child.has("value")) {
+    if (child.is_map() && !child.has("value") && key != "component") {
       expect_sources(child);
       continue;
     }
     if (child.path() == "name" || child.path() == "description" || key == "kind") continue;
+    // A component brings its citation with it.
+    if (key == "component") continue;
     ASSERT_TRUE(child.is_map()) << child.place() << ": " << child.path() << " has no source";
     EXPECT_TRUE(child.source() && child.source()->size() > 10)
         << child.place() << ": " << child.path() << " has no source";

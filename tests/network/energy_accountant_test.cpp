@@ -11,6 +11,8 @@
 #include "network/evaluation.hpp"
 #include "network/noise_plan.hpp"
 #include "photonics/error.hpp"
+#include "photonics/homodyne_receiver.hpp"
+#include "photonics/random_sequence.hpp"
 #include "tests/support/network_runs.hpp"
 
 namespace attojoule::tests {
@@ -399,6 +401,85 @@ TEST(EnergyComponents, total_holds_each_joule_once) {
     if (counted) wanted += energy[static_cast<std::size_t>(component)];
   }
   EXPECT_EQ(network::total(energy), wanted);
+}
+
+// ---- photons counted, not computed ----
+
+struct Estimate {
+  double value = 0;
+  double variance = 0;
+  double standard_errors(double wanted) const {
+    return std::abs(value - wanted) / std::sqrt(variance);
+  }
+};
+
+// Photoelectrons of one inference as the counting executor drew them: the difference of two Poisson
+// counts has their sum as its variance, S, and (n+ - n- - mean)^2 that of 2 S^2 + S.
+Estimate counted_photoelectrons(Program& program, const network::ProductNoise& noise,
+                                const photonics::HomodyneCounts& law, int inferences) {
+  const Inputs inputs = random_inputs({{1, 16}}, 3);
+  const auto clean = run_clean(program, inputs);
+  auto lane = program.make_lane();
+  double norm = 0;
+  for (const float x : inputs[0]) norm += static_cast<double>(x) * x;
+  EXPECT_EQ(noise.kind, network::NoiseKind::photoelectron_counting);
+  Estimate counted;
+  for (int i = 0; i < inferences; ++i) {
+    const auto noisy = run_sample(program, lane, inputs, static_cast<std::uint32_t>(i),
+                                  {.noisy = true, .statistics = false, .seed = 11});
+    for (std::size_t c = 0; c < noisy.size(); ++c) {
+      const double gain = law.gain_of(program.products()[0].weight_norms[c], norm);
+      const double difference = gain * (static_cast<double>(noisy[c]) - clean[c]);
+      counted.value += difference * difference / inferences;
+    }
+  }
+  const auto outputs = static_cast<double>(clean.size());
+  const double one = counted.value / outputs;
+  counted.variance = outputs * (2 * one * one + one) / inferences;
+  return counted;
+}
+
+TEST(EnergyLedger, CountedPhotoelectronsAreTheBill) {
+  OnnxModel dense;
+  dense.input("x", {1, 16});
+  dense.node("MatMul", {"x", dense.random("w", {16, 33})}, "y");
+  dense.output("y");
+  photonics::Device device;
+  device.detector.quantum_efficiency = 0.7;
+  const double photon_j = 6.62607015e-34 * 299792458.0 / device.laser.wavelength_m;
+  for (const double photons : {0.4, 3.0, 200.0}) {
+    Program program = make_program(dense, {{1, 16}});
+    const photonics::OperatingPoint point{.photons_per_mac = photons, .repetitions = 2};
+    network::NoiseRequest request;
+    request.fidelity = network::Fidelity::counting;
+    request.points = {{point}};
+    const auto noise = network::plan_noise(device, program, request);
+    program.set_noise(noise);
+    photonics::DotProduct dot;
+    dot.length = 16;
+    const auto law =
+        photonics::compile_homodyne_counts(device, photonics::Encoding::normalised, point, dot);
+    const Estimate counted = counted_photoelectrons(program, noise[0], law, 3000);
+    // The bill, from the mapping's cost alone.
+    const auto cost = network::layer_cost(device, program.products()[0], {}, {&point, 1});
+    const double billed =
+        network::at(cost.bill.joule, EnergyComponent::optical_detected) / photon_j;
+    EXPECT_LT(counted.standard_errors(billed), 5) << photons;
+    EXPECT_GT(counted.standard_errors(1.1 * billed), 5) << photons;  // a tenth more is seen
+    // And the explicit receiver, electron by electron on both diodes.
+    const photonics::HomodyneReceiver receiver(device, photonics::Encoding::normalised, point, dot);
+    photonics::RandomSequence random({.seed = 5}, 0);
+    const Reals w = random_reals(16, 1), x = random_reals(16, 2);
+    Estimate electrons;
+    constexpr int trials = 4000;
+    for (int i = 0; i < trials; ++i) {
+      const auto reading = receiver.measure(w, x, random);
+      electrons.value += (reading.electrons_plus + reading.electrons_minus) * 33 / trials;
+    }
+    electrons.variance = electrons.value * 33 / trials;
+    EXPECT_LT(electrons.standard_errors(billed), 5) << photons;
+    EXPECT_GT(electrons.standard_errors(1.1 * billed), 5) << photons;
+  }
 }
 
 }  // namespace

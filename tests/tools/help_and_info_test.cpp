@@ -167,5 +167,16 @@ TEST_F(Info, what_is_none_of_these) {
   for (const auto& outcome : {missing, text, preset, empty}) EXPECT_EQ(outcome.out, "");
 }
 
+TEST_F(Info, components_with_their_sources) {
+  const Outcome text = run_command({"info", "components"});
+  EXPECT_EQ(text.code, 0);
+  EXPECT_THAT(text.out, HasSubstr("walden-65nm"));
+  EXPECT_THAT(text.out, HasSubstr("57.07 fJ x 2^bits"));
+  EXPECT_THAT(text.out, HasSubstr("Murmann"));
+  const auto list = json::parse(run_command({"info", "components", "--json"}).out);
+  EXPECT_EQ(list["kind"], "components");
+  EXPECT_GT(list["components"].size(), 40u);
+}
+
 }  // namespace
 }  // namespace attojoule::tests

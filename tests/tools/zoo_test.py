@@ -23,10 +23,38 @@ def mapped(folder: str, script: str, arguments: list[str], shapes: list[str]) ->
     return json.loads(output.stdout)
 
 
+COMPONENTS = (
+    "laser_wall_plug", "modulator", "dac", "receiver", "adc", "digital", "memory", "static",
+)
+PRESETS = ("ideal-shot-noise", "free-space-homodyne", "homodyne-with-electronics")
+
+
 class Zoo(unittest.TestCase):
+    def assert_sums(self, folder: str, shapes: list[str]):
+        """The bill of the model in the folder: layers and components add up, on three presets."""
+        flags = [word for shape in shapes for word in ("--shape", shape)]
+        for preset in PRESETS:
+            command = [PROGRAM, "map", Path(folder) / "model.onnx", *flags, "--device", preset, "--json"]
+            output = subprocess.run(command, check=True, capture_output=True, text=True)
+            result = json.loads(output.stdout)
+            energy = result["energy"]
+            total = energy["total"]["joule_per_inference"]
+            self.assertGreater(total, 0)
+            parts = [energy[name]["joule_per_inference"] for name in COMPONENTS]
+            self.assertLess(abs(sum(parts) / total - 1), 1e-12)
+            for name, part in zip(COMPONENTS, parts):
+                layers = sum(layer["joule_per_inference"][name] for layer in result["layers"])
+                self.assertLessEqual(abs(layers - part), 1e-12 * part)
+            # 10 photons a multiplication.
+            photons = 10 * result["macs"] * 6.62607015e-34 * 299792458 / 1550e-9
+            efficiency = 1 if preset == "ideal-shot-noise" else 0.9
+            light = energy["optical_detected"]["joule_per_inference"]
+            self.assertLess(abs(light / (efficiency * photons) - 1), 1e-12)
+
     def test_resnet50(self):
         with tempfile.TemporaryDirectory() as folder:
             result = mapped(folder, "resnet50.py", [], ["1x3x224x224"])
+            self.assert_sums(folder, ["1x3x224x224"])
         layers = result["layers"]
         self.assertEqual(Counter(layer["kind"] for layer in layers), {"conv": 53, "dense": 1})
         macs = {layer["name"]: layer["macs"] for layer in layers}
@@ -38,6 +66,7 @@ class Zoo(unittest.TestCase):
         tokens, width, heads, inner = 128, 768, 12, 3072
         with tempfile.TemporaryDirectory() as folder:
             result = mapped(folder, "bert_base.py", ["--vocabulary", "500"], [f"1x{tokens}"] * 3)
+            self.assert_sums(folder, [f"1x{tokens}"] * 3)
         layers = {layer["name"]: layer for layer in result["layers"]}
         self.assertEqual(Counter(layer["kind"] for layer in layers.values()), {"dense": 74, "dynamic": 24})
         square, wide = tokens * width * width, tokens * width * inner
