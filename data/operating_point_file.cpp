@@ -63,6 +63,11 @@ class LearnGroup {
     return values;
   }
 
+  bool has(const std::string& name) const {
+    return H5Lexists(file_.get(), "/learn/layers", H5P_DEFAULT) > 0 &&
+           H5Lexists(file_.get(), ("/learn/" + name).c_str(), H5P_DEFAULT) > 0;
+  }
+
   std::string attribute(const char* name) const {
     const Hdf5Handle group(H5Oopen(file_.get(), "/learn", H5P_DEFAULT), H5Oclose);
     if (H5Aexists(group.get(), name) <= 0) return "";
@@ -103,6 +108,12 @@ class LearnGroup {
   Hdf5Handle file_;
 };
 
+// Whether a number can be the multiplications of an output.
+bool is_length(double value) {
+  constexpr double most = 1e15;
+  return value >= 1 && value <= most && value == std::floor(value);
+}
+
 // What is wrong with a point, or nothing.
 std::string problem_of(const photonics::OperatingPoint& point) {
   if (!(point.photons_per_mac > 0) || !std::isfinite(point.photons_per_mac)) {
@@ -128,7 +139,23 @@ OperatingPointTable read_hdf5(const std::filesystem::path& file) {
   table.law = group.attribute("law");
   table.encoding = group.attribute("encoding");
   for (std::string& name : group.texts("layers/name"))
-    table.layers.push_back({std::move(name), {}});
+    table.layers.push_back({std::move(name), {}, 0});
+  if (group.has("layers/dot_length")) {
+    const auto lengths = group.numbers("layers/dot_length");
+    if (lengths.size() != table.layers.size()) {
+      refuse(file, "/learn/layers/dot_length differs in length from /learn/layers/name",
+             "Write it anew");
+    }
+    for (std::size_t i = 0; i < lengths.size(); ++i) {
+      if (!is_length(lengths[i])) {
+        refuse(
+            file,
+            fmt::format("/learn/layers/dot_length, entry {}: {} is no dot length", i, lengths[i]),
+            "Write it anew");
+      }
+      table.layers[i].dot_length = static_cast<std::int64_t>(lengths[i]);
+    }
+  }
   const auto layer = group.numbers("point/layer");
   const auto channel = group.numbers("point/channel");
   const auto photons = group.numbers("point/photons_per_mac");
@@ -182,6 +209,12 @@ OperatingPointTable read_yaml(const std::filesystem::path& file) {
       item.fail(fmt::format("'{}' stands here a second time", layer.name), "Name a layer once");
     }
     const auto photons = values_of(item.child("photons_per_mac"));
+    layer.dot_length = item.integer_or("dot_length", 0);
+    if (item.has("dot_length") && !is_length(static_cast<double>(layer.dot_length))) {
+      item.child("dot_length")
+          .fail(fmt::format("dot_length: {} is below 1", layer.dot_length),
+                "Give the multiplications of one output, or leave it out");
+    }
     const auto column = [&](const char* key) {
       std::vector<double> values{1};
       if (item.has(key)) values = values_of(item.child(key));
@@ -227,10 +260,11 @@ OperatingPointTable read_operating_points(const std::filesystem::path& file) {
 void write_operating_points(ResultWriter& writer, const OperatingPointTable& table) {
   std::vector<std::string> names;
   std::vector<double> index, photons, repetitions, integrations;
-  std::vector<std::int64_t> layer, channel;
+  std::vector<std::int64_t> layer, channel, lengths;
   for (std::size_t i = 0; i < table.layers.size(); ++i) {
     const auto& points = table.layers[i].points;
     names.push_back(table.layers[i].name);
+    if (table.layers[i].dot_length > 0) lengths.push_back(table.layers[i].dot_length);
     for (std::size_t c = 0; c < points.size(); ++c) {
       index.push_back(static_cast<double>(index.size()));
       layer.push_back(static_cast<std::int64_t>(i));
@@ -243,6 +277,10 @@ void write_operating_points(ResultWriter& writer, const OperatingPointTable& tab
   const AxisPaths by_point{"/learn/point/index"};
   writer.axis("/learn/layers/name", names, "node of the network");
   writer.axis("/learn/point/index", index, "1", "operating point");
+  if (lengths.size() == names.size()) {
+    writer.write("/learn/layers/dot_length", lengths, {"/learn/layers/name"}, "1",
+                 "multiplications of one output");
+  }
   writer.write("/learn/point/layer", layer, by_point, "1", "index into /learn/layers/name");
   writer.write("/learn/point/channel", channel, by_point, "1", "output channel, -1 = all");
   writer.write("/learn/point/photons_per_mac", photons, by_point, "photon/MAC",

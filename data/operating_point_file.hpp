@@ -2,6 +2,7 @@
 //
 // HDF5: the group /learn of a result file, one entry for every point:
 //   /learn/layers/name                axis, nodes of the network
+//   /learn/layers/dot_length          multiplications of one output (optional)
 //   /learn/point/index                axis 0, 1, ...
 //   /learn/point/layer, channel       index into /learn/layers/name; output channel, -1 = all of
 //   them /learn/point/photons_per_mac, repetitions, integrations attributes of /learn:
@@ -10,11 +11,12 @@
 //   model_sha256: 0123…            (optional)
 //   law: homodyne                  (optional)
 //   layers:
-//     - {name: conv1, photons_per_mac: 30, repetitions: 2}
+//     - {name: conv1, photons_per_mac: 30, repetitions: 2, dot_length: 27}   (dot_length optional)
 //     - {name: fc, photons_per_mac: [3, 4, 5]}
 // Format for users: docs/files.md. Tests: tests/data/operating_point_file_test.cpp.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -27,6 +29,7 @@ namespace attojoule::data {
 struct LayerPoints {
   std::string name;
   std::vector<photonics::OperatingPoint> points;  // one for all output channels, or one for each
+  std::int64_t dot_length = 0;                    // 0: not said
 };
 
 struct OperatingPointTable {

@@ -6,10 +6,13 @@
 #include <cmath>
 #include <limits>
 
+#include "data/operating_point_file.hpp"
 #include "photonics/error.hpp"
 #include "photonics/homodyne_receiver.hpp"
 #include "photonics/random.hpp"
+#include "photonics/read_out.hpp"
 #include "photonics/units.hpp"
+#include "tools/operating_points.hpp"
 
 namespace attojoule::tools {
 namespace {
@@ -249,7 +252,111 @@ DeviceReport report_on_device(const Device& device, const DeviceRequest& request
   return report;
 }
 
+std::vector<LayerPoint> report_on_layers(const Device& device, const DeviceRequest& request,
+                                         const std::filesystem::path& file, bool length_is_given) {
+  const auto table = data::read_operating_points(file);
+  const Law law = law_of(file, table);
+  if (law != Law::homodyne && law != Law::garg_shot) {
+    throw ConfigError(fmt::format(
+        "operating_point.file: {} is of law: {} (its energies are not photons at a homodyne "
+        "receiver). Give points of homodyne or garg-shot.",
+        file.string(), table.law));
+  }
+  std::vector<LayerPoint> layers;
+  for (const auto& layer : table.layers) {
+    if (layer.points.empty()) {
+      throw ConfigError(fmt::format("operating_point.file: {}: no point of '{}'. Add it.",
+                                    file.string(), layer.name));
+    }
+    LayerPoint own;
+    own.name = layer.name;
+    own.length = layer.dot_length;
+    if (own.length == 0) {
+      if (!length_is_given) {
+        throw ConfigError(fmt::format(
+            "operating_point.file: {} does not say the dot length of '{}' (noise depends on it). "
+            "Add dot_length, or give one for all with --dot-length.",
+            file.string(), layer.name));
+      }
+      own.length = request.length;
+    }
+    OperatingPoint mean{0, 0, 0};
+    const auto count = static_cast<double>(layer.points.size());
+    own.lowest_photons = own.highest_photons = layer.points[0].photons_per_mac;
+    for (const auto& point : layer.points) {
+      mean.photons_per_mac += point.photons_per_mac / count;
+      mean.repetitions += point.repetitions / count;
+      mean.integrations += point.integrations / count;
+      own.lowest_photons = std::min(own.lowest_photons, point.photons_per_mac);
+      own.highest_photons = std::max(own.highest_photons, point.photons_per_mac);
+    }
+    own.photons = mean.photons_per_mac;
+    own.repetitions = mean.repetitions;
+    own.integrations = mean.integrations;
+    DeviceRequest at = request;
+    at.length = own.length;
+    const DotProduct product = product_of(at);
+    const OperatingPoint once{mean.photons_per_mac, 1, mean.integrations};
+    try {
+      own.reads =
+          own.repetitions * static_cast<double>(cut_into_chunks(device, once, product).count);
+      own.budget = noise_budget(device, once, product, request.correlation);
+    } catch (const ConfigError& error) {
+      throw ConfigError(
+          fmt::format("operating_point.file: {}: {}: {}", file.string(), layer.name, error.what()));
+    }
+    own.snr_db = own.budget.snr_db() + 10 * std::log10(own.repetitions);
+    // A mean of K is log2(K) / 2 bits better.
+    NoiseBudget averaged = own.budget;
+    averaged.variance /= own.repetitions;
+    own.effective_bits = averaged.effective_bits();
+    own.noise_bits = averaged.bits();
+    for (const NoiseTerm& term : own.budget.terms) {
+      if (term.name.starts_with("shot noise")) own.shot_share += term.variance;
+    }
+    own.shot_share /= own.budget.variance;
+    layers.push_back(own);
+  }
+  return layers;
+}
+
+namespace {
+
+void write_layers(data::ResultWriter& writer, const std::vector<LayerPoint>& layers) {
+  if (layers.empty()) return;
+  std::vector<std::string> names;
+  for (const LayerPoint& layer : layers) names.push_back(layer.name);
+  const std::string axis = "/layers/name";
+  writer.axis(axis, names, "layer of the file of operating points");
+  const auto write = [&](const char* name, const char* units, const char* what, auto value) {
+    std::vector<double> values;
+    for (const LayerPoint& layer : layers) values.push_back(value(layer));
+    writer.write(std::string("/layers/") + name, values, {axis}, units, what);
+  };
+  write("dot_length", "1", "multiplications of one output",
+        [](const LayerPoint& l) { return static_cast<double>(l.length); });
+  write("photons_per_mac", "photon/MAC", "of one repetition, mean over channels",
+        [](const LayerPoint& l) { return l.photons; });
+  write("repetitions", "1", "mean repetitions", [](const LayerPoint& l) { return l.repetitions; });
+  write("integrations", "1", "mean lengthening of the integration",
+        [](const LayerPoint& l) { return l.integrations; });
+  write("reads", "1", "of one dot product", [](const LayerPoint& l) { return l.reads; });
+  write("power", "W", "optical power at the receiver, both beams",
+        [](const LayerPoint& l) { return l.budget.power_w; });
+  write("snr", "dB", "signal to noise ratio, repetitions averaged",
+        [](const LayerPoint& l) { return l.snr_db; });
+  write("enob", "bit", "effective number of bits of the whole range",
+        [](const LayerPoint& l) { return l.effective_bits; });
+  write("noise_bits", "bit", "bits whose rounding error equals the noise",
+        [](const LayerPoint& l) { return l.noise_bits; });
+  write("shot_share", "1", "shot noise in the variance",
+        [](const LayerPoint& l) { return l.shot_share; });
+}
+
+}  // namespace
+
 void write_device_report(data::ResultWriter& writer, const DeviceReport& report) {
+  write_layers(writer, report.layers);
   writer.scalar("/operating_point/photons_per_mac", report.request.photons, "photon/MAC",
                 "photons per multiplication at the receiver, both beams");
   writer.scalar("/operating_point/dot_length", static_cast<double>(report.request.length), "MAC",

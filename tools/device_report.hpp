@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -40,6 +41,20 @@ struct FidelityRow {
   double sigma = 0;
 };
 
+// One layer of a file of operating points, at the mean photons and repetitions of its channels.
+struct LayerPoint {
+  std::string name;
+  std::int64_t length = 0;                         // multiplications of a dot product
+  double photons = 0;                              // per multiplication and repetition, mean
+  double lowest_photons = 0, highest_photons = 0;  // of the channels
+  double repetitions = 1, integrations = 1;        // means
+  double reads = 1;                                // of one dot product, repetitions included
+  photonics::NoiseBudget budget;                   // of one repetition
+  // Of the mean over the repetitions.
+  double snr_db = 0, effective_bits = 0, noise_bits = 0;
+  double shot_share = 0;  // of the variance
+};
+
 // Link and noise at the operating point; nothing is sampled.
 struct DeviceBudget {
   photonics::LinkBudget link;
@@ -58,6 +73,7 @@ struct DeviceReport : DeviceBudget {
   photonics::GaussianDistance gaussian;
   photonics::Fidelity automatic = photonics::Fidelity::analytic;
   std::vector<FidelityRow> fidelities;  // analytic, counting, waveform
+  std::vector<LayerPoint> layers;       // of a file of operating points
 };
 
 // Operands of trial `trial`: normally distributed with the request's correlation, |w| = |x| = 1,
@@ -74,6 +90,14 @@ DeviceBudget budget_of_device(const photonics::Device& device, const DeviceReque
 // Likewise. `progress` is told the trials done, of 2 x trials.
 DeviceReport report_on_device(const photonics::Device& device, const DeviceRequest& request,
                               const std::function<void(std::int64_t)>& progress);
+
+// What the device does to every layer of a file of operating points. Dot products are as long as
+// the file says, or, where it does not, request.length if `length_is_given`. ConfigError naming the
+// file where neither says it, for energies that do not count photons at the receiver (laws other
+// than homodyne and garg-shot), and naming the layer where the device cannot do it.
+std::vector<LayerPoint> report_on_layers(const photonics::Device& device,
+                                         const DeviceRequest& request,
+                                         const std::filesystem::path& file, bool length_is_given);
 
 // Groups /link, /noise, /sweep, /gaussian, /fidelity (docs/files.md).
 void write_device_report(data::ResultWriter& writer, const DeviceReport& report);

@@ -75,6 +75,13 @@ std::string certificate_line(const LearnReport& report, const Certificate& c) {
                      c.degradation * scale, unit, c.upper95 * scale, c.target * scale, decision(c));
 }
 
+// What step `index` of a round was.
+const char* kind_of_step(network::LearnMethod method, std::size_t index) {
+  const auto rounds = static_cast<std::size_t>(network::LearnOptions{}.curvature_rounds);
+  if (method == network::LearnMethod::gradient || index >= rounds) return "gradient";
+  return index == 0 ? "clean" : "noisy";
+}
+
 void print_attribution(const Attribution& a, std::ostream& out) {
   std::vector<std::string> head{"layer", "alone"};
   for (const auto& source : a.sources) head.push_back("without " + source);
@@ -172,6 +179,10 @@ void print_learn_json(const LearnReport& report, std::ostream& out) {
       {"total_attojoule_per_mac", report.total_attojoule_per_mac},
       {"uniform_total_attojoule_per_mac", report.uniform_total_attojoule_per_mac},
       {"passes", outcome.passes},
+      {"learning_passes", outcome.learning_passes},
+      {"learning_images", report.learning_images},
+      {"search_images", report.search_images},
+      {"search_seeds", report.search_seeds},
       {"search",
        {{"degradation", outcome.check.degradation},
         {"criterion", outcome.check.criterion},
@@ -228,7 +239,8 @@ void write_learn_result(const LearnReport& report, data::ResultWriter& writer) {
   std::vector<double> macs, learned, set, repetitions, integrations, continuous_points;
   for (std::size_t i = 0; i < report.layers.size(); ++i) {
     if (report.digital[i]) continue;
-    table.layers.push_back({report.layers[i], outcome.scheduled[i]});
+    table.layers.push_back(
+        {report.layers[i], outcome.scheduled[i], report.run.layers[i].dot_length});
     macs.push_back(report.macs[i]);
     const LayerMeans means = means_of(outcome.scheduled[i]);
     learned.push_back(means_of(outcome.continuous[i]).photons);
@@ -270,6 +282,13 @@ void write_learn_result(const LearnReport& report, data::ResultWriter& writer) {
   scalar("uniform_total_attojoule_per_mac", report.uniform_total_attojoule_per_mac, "aJ",
          "ledger of the uniform energies");
   scalar("passes", outcome.passes, "1", "passes of single samples that it took");
+  scalar("learning_passes", outcome.learning_passes, "1",
+         "of them those of learning, forward and backward");
+  scalar("learning_images", static_cast<double>(report.learning_images), "1",
+         "samples of range_data that were learned from");
+  scalar("search_images", static_cast<double>(report.search_images), "1",
+         "samples of range_data that were searched with");
+  scalar("search_seeds", report.search_seeds, "1", "noise seeds of the search");
   const auto write_certificate = [&](const std::string& group, const Certificate& c) {
     const char* unit = is_loss(report) ? "nat" : "1";
     writer.scalar(group + "/degradation", c.degradation, unit, "lost to the noise");
@@ -289,8 +308,12 @@ void write_learn_result(const LearnReport& report, data::ResultWriter& writer) {
   }
 
   std::vector<double> step, loss, accuracy, cost, round;
+  std::vector<std::string> kind;
   for (std::size_t r = 0; r < report.state.rounds.size(); ++r) {
-    for (const auto& s : report.state.rounds[r].learner.history) {
+    const auto& history = report.state.rounds[r].learner.history;
+    for (std::size_t i = 0; i < history.size(); ++i) {
+      const auto& s = history[i];
+      kind.emplace_back(kind_of_step(report.settings.method, i));
       step.push_back(static_cast<double>(step.size()));
       loss.push_back(s.loss);
       accuracy.push_back(s.accuracy);
@@ -300,6 +323,8 @@ void write_learn_result(const LearnReport& report, data::ResultWriter& writer) {
   }
   const data::AxisPaths by_step{"/learn/history/step"};
   writer.axis("/learn/history/step", step, "1", "curvature round or gradient step");
+  writer.write("/learn/history/kind", kind, by_step,
+               "clean: curvature without noise, noisy: curvature under it, gradient: a step");
   writer.write("/learn/history/round", round, by_step, "1", "round of learning and searching");
   writer.write("/learn/history/loss", loss, by_step, "nat", "cross entropy of the step's samples");
   writer.write("/learn/history/accuracy", accuracy, by_step, "1", "accuracy of the step's samples");

@@ -37,9 +37,10 @@ struct LearnSettings {
   // size of the set.
   std::int64_t learning_images = 0;
   std::int64_t search_images = 0;
-  int search_seeds = 0;  // 0 = 2, or 8 where the noise is shared by a pass
-  int rounds = 2;        // of learning and searching
-  int steps = 0;         // gradient steps of a round; 0 = the method's
+  // 0 = 4000 passes together, 2 to 8 seeds; 8 where the noise is shared by a pass.
+  int search_seeds = 0;
+  int rounds = 2;  // of learning and searching
+  int steps = 0;   // gradient steps of a round; 0 = the method's
   int batch = 32;
   double learning_rate = 0;           // 0 = the method's
   std::int64_t curvature_images = 0;  // of a curvature round; 0 = the method's

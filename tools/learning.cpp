@@ -237,9 +237,14 @@ Learning::Learning(Simulation& simulation, int threads,
   }
   learning_images_ = learned;
   search_images_ = searched;
+  // Of few images each is asked more often: the bound that the search holds narrows, at the passes
+  // that a large set takes.
+  constexpr std::int64_t passes = 2 * enough, most_seeds = 8, least_seeds = 2;
+  const std::int64_t seeds =
+      std::clamp((passes + searched - 1) / searched, least_seeds, most_seeds);
   search_seeds_ = settings_.search_seeds > 0          ? settings_.search_seeds
-                  : simulation.noise_shared_by_pass() ? 8
-                                                      : 2;
+                  : simulation.noise_shared_by_pass() ? static_cast<int>(most_seeds)
+                                                      : static_cast<int>(seeds);
   for (std::int64_t i = 0; i < learned; ++i) parts_->learning_samples.push_back(i);
   parts_->digital = simulation.digital();
   parts_->law = simulation.noise_request();
@@ -555,6 +560,7 @@ LearningOutcome Learning::run() {
   };
   outcome.passes = searched(state_.uniform);
   for (const auto& round : state_.rounds) {
+    outcome.learning_passes += round.learner.passes;
     outcome.passes += searched(round.search) + round.learner.passes;
     for (const auto& log : round.tempered) outcome.passes += searched(log);
   }

@@ -68,6 +68,7 @@ struct LearningOutcome {
   SearchPoint check;              // of the schedule on the search images
   int best_round = 0;
   double passes = 0;  // of single samples: forward and backward of learning, and the search's
+  double learning_passes = 0;  // the former alone
 };
 
 class Learning {

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 
-#include "data/names.hpp"
 #include "data/operating_point_file.hpp"
 #include "network/graph.hpp"
 #include "photonics/error.hpp"
 #include "tools/network_file.hpp"
+#include "tools/operating_points.hpp"
 
 namespace attojoule::tools {
 namespace {
@@ -190,61 +190,14 @@ void Simulation::resolve_points() {
     points_.assign(products.size(), {experiment_.point});
     return;
   }
-  const std::string file = experiment_.point_file.string();
-  const auto table = data::read_operating_points(experiment_.point_file);
-  if (!table.model_sha256.empty() && table.model_sha256 != model_sha256_) {
-    throw ConfigError(fmt::format(
-        "operating_point.file: {} belongs to another network (sha256 of its model {}..., "
-        "of {} {}...). Learn the points of this network, or name that model.",
-        file, table.model_sha256.substr(0, 12), experiment_.model.string(),
-        model_sha256_.substr(0, 12)));
-  }
-  const auto require_same = [&](const char* key, const std::string& stored, const char* here) {
-    if (stored.empty() || stored == here) return;
-    throw ConfigError(fmt::format(
-        "operating_point.file: {} was learned for {}: {}, and this experiment has {}: {} "
-        "(their energies mean different things). Set {}={}.",
-        file, key, stored, key, here, key, stored));
-  };
-  require_same("law", table.law, to_string(experiment_.law));
-  require_same("encoding", table.encoding, to_string(experiment_.encoding));
-  std::vector<std::string> known;
-  for (const auto& product : products) known.push_back(product.name);
-  points_.assign(products.size(), {});
-  for (const auto& layer : table.layers) {
-    const auto found = std::find(known.begin(), known.end(), layer.name);
-    if (found == known.end()) {
-      const std::string nearest = data::nearest_name(layer.name, known);
-      throw ConfigError(
-          fmt::format("operating_point.file: {}: '{}' is no matrix product of {}{}. Products: {}.",
-                      file, layer.name, experiment_.model.string(),
-                      nearest.empty() ? "" : fmt::format(" (nearest: '{}')", nearest),
-                      data::joined_names(known)));
-    }
-    const auto i = static_cast<std::size_t>(found - known.begin());
-    if (digital_[i]) continue;
-    const auto channels = static_cast<std::size_t>(products[i].channels);
-    const bool dynamic = products[i].kind == network::ProductKind::dynamic;
-    if (layer.points.size() != 1 && (dynamic || layer.points.size() != channels)) {
-      throw ConfigError(fmt::format(
-          "operating_point.file: {}: {} points for '{}' ({}). Give one, or one for each "
-          "output channel.",
-          file, layer.points.size(), layer.name,
-          dynamic ? "both of its operands are computed: it takes one"
-                  : fmt::format("it has {} output channels", channels)));
-    }
-    points_[i] = layer.points;
-  }
-  for (std::size_t i = 0; i < products.size(); ++i) {
-    if (digital_[i]) {
-      points_[i] = {photonics::OperatingPoint{1, 1, 1}};  // never used
-    } else if (points_[i].empty()) {
-      throw ConfigError(fmt::format(
-          "operating_point.file: {} has no point for '{}' (every product that is not "
-          "digital needs one). Add it, or keep the layer digital: digital_layers: [{}].",
-          file, known[i], known[i]));
-    }
-  }
+  PointFileUse use;
+  use.model = experiment_.model;
+  use.model_sha256 = model_sha256_;
+  use.law = to_string(experiment_.law);
+  use.encoding = to_string(experiment_.encoding);
+  points_ = points_of_products(experiment_.point_file,
+                               data::read_operating_points(experiment_.point_file), products,
+                               digital_, use);
 }
 
 std::vector<network::ProductOperatingPoint> Simulation::points_at(double photons_per_mac) const {

@@ -16,6 +16,7 @@
 #include "tools/device_report.hpp"
 #include "tools/energy_output.hpp"
 #include "tools/lab_files.hpp"
+#include "tools/operating_points.hpp"
 #include "tools/progress.hpp"
 #include "tools/text_table.hpp"
 #include "tools/verbs.hpp"
@@ -29,6 +30,7 @@ struct DeviceOptions {
   std::string device;
   std::vector<std::string> set;
   DeviceRequest request;
+  bool length_is_given = false;
   int samples_per_slot = 16;
   bool json = false;
   std::string out, waveform, lab_files;
@@ -136,7 +138,40 @@ nlohmann::ordered_json report_json(const DeviceReport& report) {
     object["fidelity"][row.name] = {
         {"bias", row.bias}, {"bias_error", row.bias_error}, {"sigma", row.sigma}};
   }
+  for (const LayerPoint& layer : report.layers) {
+    nlohmann::ordered_json entry{{"name", layer.name},
+                                 {"dot_length", layer.length},
+                                 {"photons_per_mac", layer.photons},
+                                 {"repetitions", layer.repetitions},
+                                 {"integrations", layer.integrations},
+                                 {"reads", layer.reads},
+                                 {"power_w", layer.budget.power_w},
+                                 {"enob", layer.effective_bits},
+                                 {"noise_bits", layer.noise_bits},
+                                 {"shot_share", layer.shot_share}};
+    if (layer.budget.signal_electrons != 0) entry["snr_db"] = layer.snr_db;
+    object["layers"].push_back(entry);
+  }
   return object;
+}
+
+void print_layers(const DeviceReport& report, const std::string& file, std::ostream& out) {
+  std::vector<std::vector<std::string>> rows;
+  for (const LayerPoint& l : report.layers) {
+    const bool spread = l.highest_photons > l.lowest_photons;
+    rows.push_back({l.name, std::to_string(l.length), significant(l.photons, 3),
+                    spread ? fmt::format("{} to {}", significant(l.lowest_photons, 2),
+                                         significant(l.highest_photons, 2))
+                           : "",
+                    significant(l.repetitions, 3), significant(l.reads, 3), dbm(l.budget.power_w),
+                    l.budget.signal_electrons != 0 ? fmt::format("{:.1f}", l.snr_db) : "-",
+                    fmt::format("{:.2f}", l.effective_bits), fmt::format("{:.2f}", l.noise_bits),
+                    fmt::format("{:.1f}", 100 * l.shot_share)});
+  }
+  out << "\nLayers of " << file << " (means over channels; repetitions averaged)\n"
+      << format_table({"layer", "D", "photons/MAC", "channels", "K", "reads", "dBm", "SNR [dB]",
+                       "ENOB", "noise bits", "% shot"},
+                      rows);
 }
 
 void print_link(const DeviceReport& report, std::ostream& out) {
@@ -229,7 +264,12 @@ void print_fidelities(const DeviceReport& report, std::ostream& out) {
 }
 
 int describe(const DeviceOptions& options, const Streams& streams) {
-  const Device device = data::load_device(options.device, options.set);
+  const DeviceAssignments assignments =
+      split_assignments(options.set, "--photons and --dot-length");
+  if (!assignments.digital_layers.empty()) {
+    throw ConfigError("digital_layers: a device has no layers. Leave it out.");
+  }
+  const Device device = data::load_device(options.device, assignments.device);
   if (!options.lab_files.empty()) {
     calibration::Bench bench;
     bench.seed = options.request.seed;
@@ -240,8 +280,14 @@ int describe(const DeviceOptions& options, const Streams& streams) {
   if (options.device_draws > 0) {
     draws = budget_of_drawn_devices(
         device, options.request,
-        draw_devices(options.device, options.set, static_cast<std::size_t>(options.device_draws),
+        draw_devices(options.device, assignments.device, static_cast<std::size_t>(options.device_draws),
                      options.request.seed));
+  }
+  // Refused before anything is measured.
+  std::vector<LayerPoint> layers;
+  if (!assignments.point_file.empty()) {
+    layers =
+        report_on_layers(device, options.request, assignments.point_file, options.length_is_given);
   }
   // Files first: a result that cannot be written must not cost a measurement.
   std::optional<data::ResultWriter> out_file, waveform_file;
@@ -252,8 +298,9 @@ int describe(const DeviceOptions& options, const Streams& streams) {
   }
   ProgressBar progress(streams.err, options.request.trials);
   progress.stage("dot products");
-  const DeviceReport report =
+  DeviceReport report =
       report_on_device(device, options.request, [&](std::int64_t done) { progress.update(done); });
+  report.layers = std::move(layers);
   progress.finish();
   const TileEnergy energy(device, options.request);
   if (out_file) {
@@ -283,6 +330,9 @@ int describe(const DeviceOptions& options, const Streams& streams) {
   print_noise(report, streams.out);
   print_sweep(report, streams.out);
   print_fidelities(report, streams.out);
+  if (!report.layers.empty()) {
+    print_layers(report, assignments.point_file.string(), streams.out);
+  }
   if (draws) print_budget_draws(*draws, streams.out);
   streams.out << fmt::format("\nEnergy of {} x {} dot products on the tile\n", device.tile.rows,
                              device.tile.columns);
@@ -302,7 +352,9 @@ Verb device_verb() {
       "noise term, says between which powers shot noise dominates and whether a Gaussian will do\n"
       "over optical power, and measures random dot products at the three fidelities. Last the "
       "bill\n"
-      "of a tile in full use, what dominates it, and what would lower it.\n"
+      "of a tile in full use, what dominates it, and what would lower it. With\n"
+      "--set operating_point.file=FILE it also lists what it does to every layer of that file, at\n"
+      "the photons and repetitions that `learn` found.\n"
       "tools/plots/device.py draws what --out and --waveform write.";
   verb.examples = {"attojoule device ideal-shot-noise",
                    "attojoule device ideal-shot-noise --photons 0.2 --dot-length 16 --json",
@@ -311,7 +363,9 @@ Verb device_verb() {
     auto options = std::make_shared<DeviceOptions>();
     DeviceRequest& request = options->request;
     app.add_option("device", options->device, "Preset's name, or a device.yaml")->required();
-    app.add_option("--set", options->set, "Overrides a value: receiver.capacitance=1pF");
+    app.add_option("--set", options->set,
+                   "Overrides a value: receiver.capacitance=1pF; "
+                   "operating_point.file=FILE adds the layers of `learn`'s result");
     app.add_option("--photons", request.photons, "Photons per multiplication, both beams")
         ->capture_default_str();
     app.add_option("--dot-length", request.length, "Multiplications of the dot product")
@@ -333,7 +387,10 @@ Verb device_verb() {
     app.add_option("--samples-per-slot", options->samples_per_slot, "Of --waveform")
         ->capture_default_str();
     app.add_flag("--json", options->json, "One JSON object instead of text");
-    return [options](const Streams& streams) { return describe(*options, streams); };
+    return [options, &app](const Streams& streams) {
+      options->length_is_given = app.count("--dot-length") > 0;
+      return describe(*options, streams);
+    };
   };
   return verb;
 }

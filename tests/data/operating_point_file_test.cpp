@@ -37,6 +37,8 @@ OperatingPointTable table() {
   table.law = "homodyne";
   table.encoding = "normalised";
   table.layers = {{"conv", {{3, 1, 1}, {0.1, 2, 1}, {1.0 / 3, 7, 4}}}, {"fc", {{1e-3, 1, 1}}}};
+  table.layers[0].dot_length = 27;
+  table.layers[1].dot_length = 64;
   return table;
 }
 
@@ -44,6 +46,7 @@ void expect_same(const OperatingPointTable& a, const OperatingPointTable& b) {
   ASSERT_EQ(a.layers.size(), b.layers.size());
   for (std::size_t i = 0; i < a.layers.size(); ++i) {
     EXPECT_EQ(a.layers[i].name, b.layers[i].name);
+    EXPECT_EQ(a.layers[i].dot_length, b.layers[i].dot_length);
     ASSERT_EQ(a.layers[i].points.size(), b.layers[i].points.size());
     for (std::size_t c = 0; c < a.layers[i].points.size(); ++c) {
       EXPECT_EQ(a.layers[i].points[c].photons_per_mac, b.layers[i].points[c].photons_per_mac);
@@ -71,8 +74,8 @@ TEST_F(OperatingPointFile, yaml_says_the_same) {
       "law: homodyne\n"
       "layers:\n"
       "  - {name: conv, photons_per_mac: [3, 0.1, 0.3333333333333333], repetitions: [1, 2, 7],\n"
-      "     integrations: [1, 1, 4]}\n"
-      "  - {name: fc, photons_per_mac: 0.001}\n");
+      "     integrations: [1, 1, 4], dot_length: 27}\n"
+      "  - {name: fc, photons_per_mac: 0.001, dot_length: 64}\n");
   expect_same(read_operating_points(file), table());
 }
 
@@ -84,6 +87,8 @@ TEST_F(OperatingPointFile, says_what_is_wrong_and_where) {
               HasSubstr("not a whole number"));
   EXPECT_THAT(refusal("layers:\n  - {name: fc, photons_per_mac: [1, 2], repetitions: [1, 2, 3]}\n"),
               HasSubstr("3 values for 2"));
+  EXPECT_THAT(refusal("layers:\n  - {name: fc, photons_per_mac: 1, dot_length: 0}\n"),
+              HasSubstr("points.yaml:2:"));
   EXPECT_THAT(refusal("layers:\n  - {name: fc, photons: 1}\n"), HasSubstr("photons_per_mac"));
   EXPECT_THAT(refusal("layers:\n  - {name: fc, photons_per_mac: 1, reads: 2}\n"),
               HasSubstr("reads"));

@@ -189,6 +189,23 @@ class PlotsTest(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn("points lost on the search images", out.read_text())
 
+    def test_curvature_measurements_are_no_course(self) -> None:
+        result = write_learned(self.folder / "sensitivity.h5", attribution=False)
+        with h5py.File(result, "a") as file:
+            history = file["learn/history"]
+            for name in ("step", "loss", "round"):
+                del history[name]
+            history["step"] = np.arange(6.0)
+            history["loss"] = [0.01, 0.05, 0.04, 0.01, 0.06, 0.05]
+            history["round"] = np.repeat([1.0, 2.0], 3)
+            history.create_dataset("kind", data=["clean", "noisy", "noisy"] * 2,
+                                   dtype=h5py.string_dtype())
+        out = self.folder / "learn.svg"
+        done = run("learn.py", result, "--svg", out)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for words in ("1: clean", "1: noisy 2", "2: noisy 1"):
+            self.assertIn(words, out.read_text())
+
     def test_a_result_without_learning_is_refused(self) -> None:
         result = write_result(self.folder / "r.h5")
         self.assert_refused(run("learn.py", result, "--png", self.folder / "a.png"), 3, "/learn")

@@ -5,7 +5,8 @@ Panels, as far as the files hold them (format attojoule-result, version 1)
   allocation  photons per multiplication of every layer over its place in the network: the mean over
               channels (/learn/layers/photons_per_mac), for energies per channel also the range from
               the 10th to the 90th percentile of them (/learn/point); the uniform energy dashed
-  training    cross entropy and cost over curvature rounds and gradient steps (/learn/history)
+  training    cross entropy at every curvature measurement, and over the gradient steps
+              (/learn/history)
   accuracy    accuracy over mean energy, learned and uniform (/learn/curve), or else what was lost at
               each measurement of the search (/learn/search)
   attribution accuracy gained without the noise of a layer, by source (/learn/attribution), of the
@@ -20,12 +21,14 @@ Example: tools/plots/learn.py layer.h5 channel.h5 --labels "per layer" "per chan
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from result_file import (
     COLOURS,
     MARKERS,
@@ -85,7 +88,6 @@ def read(path: Path, label: str | None) -> Learned:
 
 
 def draw_allocation(axes: Axes, all_learned: list[Learned]) -> None:
-    longest = max(len(one.layers) for one in all_learned)
     for index, one in enumerate(all_learned):
         place = np.arange(len(one.layers))
         colour = COLOURS[index % len(COLOURS)]
@@ -105,31 +107,102 @@ def draw_allocation(axes: Axes, all_learned: list[Learned]) -> None:
                  label=f"uniform {first.uniform:.3g}")
     axes.set_yscale("log")
     axes.set_ylabel(f"{first.unit} per multiplication")
-    if longest <= 24:
-        names = max(all_learned, key=lambda one: len(one.layers)).layers
-        axes.set_xticks(np.arange(longest))
-        axes.set_xticklabels([name[-22:] for name in names], rotation=90, fontsize=7)
-    else:
-        axes.set_xlabel("layer, in the network's order")
+    name_layers(axes, max(all_learned, key=lambda one: len(one.layers)).layers, 24)
     axes.grid(True, axis="y")
     axes.legend(fontsize=8)
     axes.set_title("Allocation", loc="left", fontsize=10)
 
 
+def short_names(names: list[str]) -> list[str]:
+    """Node names without what exporters repeat: /layer1/layer1.0/conv1/Conv is layer1.0/conv1."""
+    shortened = []
+    for name in names:
+        parts = [part for part in name.split("/") if part]
+        kept = [
+            part
+            for part, following in zip(parts, [*parts[1:], ""])
+            if not following.startswith(part + ".")
+        ]
+        if len(kept) > 1 and re.fullmatch(r"(Conv|Gemm|MatMul)(_\d+)?", kept[-1]):
+            kept = kept[:-1]
+        shortened.append("/".join(kept) or name)
+    if len(set(shortened)) < len(set(names)):
+        shortened = names
+    return [name if len(name) <= 24 else "…" + name[-23:] for name in shortened]
+
+
+def name_layers(axes: Axes, names: list[str], most: int) -> None:
+    if len(names) <= most:
+        axes.set_xticks(np.arange(len(names)))
+        axes.set_xticklabels(short_names(names), rotation=90, fontsize=7)
+    else:
+        axes.set_xlabel("layer, in the network's order")
+
+
+def kinds_of(one: Learned) -> np.ndarray:
+    """Of every entry of the history: clean, noisy (curvature measurements) or gradient (a step)."""
+    if "/learn/history/kind" in one.result:
+        return np.array(one.result.strings("/learn/history/kind"))
+    return np.full(len(one.result.numbers("/learn/history/step")), "gradient")
+
+
+def draw_measurements(axes: Axes, all_learned: list[Learned]) -> None:
+    """Of a method without gradient steps: each curvature measurement is a point, not a course."""
+    width = 0.8 / len(all_learned)
+    ticks: dict[str, None] = {}
+    for index, one in enumerate(all_learned):
+        rounds = one.result.numbers("/learn/history/round").astype(int)
+        loss = one.result.numbers("/learn/history/loss")
+        kinds = kinds_of(one)
+        names, count = [], 0
+        for i, kind in enumerate(kinds):
+            count = 0 if i == 0 or rounds[i] != rounds[i - 1] else count + (kind == "noisy")
+            names.append(f"{rounds[i]}: {'clean' if kind == 'clean' else f'noisy {count}'}")
+        for name in names:
+            ticks.setdefault(name)
+        places = np.array([list(ticks).index(name) for name in names])
+        axes.bar(places + (index - (len(all_learned) - 1) / 2) * width, loss, 0.9 * width,
+                 color=COLOURS[index % len(COLOURS)], label=one.label)
+    axes.set_xticks(range(len(ticks)))
+    axes.set_xticklabels(list(ticks), fontsize=8)
+    axes.set_xlabel("round: curvature measured without noise, under that of the energies so far")
+    axes.set_ylabel("cross entropy, nats")
+    axes.grid(True, axis="y")
+    axes.legend(fontsize=8)
+    axes.set_title("Learning", loc="left", fontsize=10)
+
+
 def draw_training(axes: Axes, all_learned: list[Learned]) -> None:
+    if not any((kinds_of(one) == "gradient").any() for one in all_learned):
+        draw_measurements(axes, all_learned)
+        return
     for index, one in enumerate(all_learned):
         names = [f"/learn/history/{name}" for name in ("step", "loss", "round")]
         one.result.same_length(names)
         step, loss, rounds = (one.result.numbers(name) for name in names)
+        kinds = kinds_of(one)
         colour = COLOURS[index % len(COLOURS)]
-        width = max(1, min(20, len(loss) // 20))
-        smooth = np.convolve(np.pad(loss, (width // 2, width - 1 - width // 2), mode="edge"),
-                             np.ones(width) / width, mode="valid")
-        axes.plot(step, loss, linewidth=0.5, alpha=0.35, color=colour)
-        axes.plot(step, smooth, linewidth=1.4, color=colour, label=one.label)
+        for kind, face, label in [("clean", "none", "without noise"), ("noisy", colour, "curvature")]:
+            chosen = kinds == kind
+            axes.plot(step[chosen], loss[chosen], linestyle="none", marker="o", markersize=4,
+                      markeredgecolor=colour, markerfacecolor=face,
+                      label=label if index == 0 and chosen.any() else None)
+        label: str | None = one.label
+        for number in np.unique(rounds):
+            chosen = (rounds == number) & (kinds == "gradient")
+            if not chosen.any():
+                continue
+            own = loss[chosen]
+            width = max(1, min(20, len(own) // 10))
+            smooth = np.convolve(np.pad(own, (width // 2, width - 1 - width // 2), mode="edge"),
+                                 np.ones(width) / width, mode="valid")
+            axes.plot(step[chosen], own, linewidth=0.5, alpha=0.35, color=colour)
+            axes.plot(step[chosen], smooth, linewidth=1.4, color=colour, label=label)
+            label = None
         for change in np.flatnonzero(np.diff(rounds)) + 0.5:
             axes.axvline(step[0] + change, color=colour, linewidth=0.6, linestyle=":")
     axes.set_xlabel("step of learning (dotted: next round)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("cross entropy, nats")
     axes.set_ylim(bottom=0)
     axes.grid(True)
@@ -137,10 +210,18 @@ def draw_training(axes: Axes, all_learned: list[Learned]) -> None:
     axes.set_title("Learning", loc="left", fontsize=10)
 
 
+def label_energies(axes: Axes) -> None:
+    """1, 2, 5 of every decade, also where the axis is shorter than one."""
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
 def draw_accuracy(axes: Axes, all_learned: list[Learned]) -> None:
     curves = [one for one in all_learned if "/learn/curve/learned" in one.result]
     first = all_learned[0]
     axes.set_xscale("log")
+    label_energies(axes)
     axes.set_xlabel(f"mean {first.unit} per multiplication")
     axes.grid(True)
     if curves:
@@ -188,9 +269,18 @@ def draw_accuracy(axes: Axes, all_learned: list[Learned]) -> None:
                 order = np.argsort(mean[chosen])
                 axes.plot(mean[chosen][order], 100 * lost[chosen][order], color=colour, marker="o",
                           markersize=3, linewidth=1, label=label)
+        lost_least = min(100 * one.result.numbers("/learn/search/degradation").min()
+                         for one in all_learned)
         target = 100 * first.result.number("/learn/certificate/target")
         axes.axhline(target, color="black", linewidth=0.8, linestyle=":")
+        axes.text(0.01, target, "target", ha="left", va="bottom", fontsize=8,
+                  transform=axes.get_yaxis_transform())
+        # Linear below the smallest tick, where a few images decide.
         axes.set_yscale("symlog", linthresh=0.5)
+        axes.yaxis.set_major_locator(FixedLocator([-2, -1, -0.5, 0, 0.5, 1, 2, 5, 10, 20, 50, 100]))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.set_ylim(bottom=min(0.0, lost_least))
         axes.set_ylabel("points lost on the search images")
         axes.set_title("Degradation over energy", loc="left", fontsize=10)
     axes.legend(fontsize=8)
@@ -209,15 +299,20 @@ def draw_attribution(figure: Figure, axes: Axes, one: Learned) -> None:
     image = axes.imshow(table.T, aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit)
     axes.set_yticks(range(len(sources) + 1))
     axes.set_yticklabels(["alone", *(f"without {source}" for source in sources)], fontsize=8)
-    if len(layers) <= 40:
-        axes.set_xticks(range(len(layers)))
-        axes.set_xticklabels([name[-22:] for name in layers], rotation=90, fontsize=7)
-    else:
-        axes.set_xlabel("layer, in the network's order")
+    name_layers(axes, layers, 40)
     if table.size <= 120:
+        errors = np.zeros_like(table)
+        if "/learn/attribution/gain_error" in one.result:
+            errors[:, 1:] = 100 * one.result.dataset("/learn/attribution/gain_error")[...]
+            errors[:, 0] = 100 * one.result.numbers("/learn/attribution/alone_error")
         for (row, column), value in np.ndenumerate(table):
-            axes.text(row, column, f"{value:.1f}", ha="center", va="center", fontsize=7,
+            certain = abs(value) > 1.96 * errors[row, column]
+            axes.text(row, column, f"{value:.1f}" if certain else f"({value:.1f})", ha="center",
+                      va="center", fontsize=7,
                       color="white" if abs(value) > 0.6 * limit else "black")
+        if errors.any():
+            axes.text(1, -0.02, "( ): within 95 % of chance", ha="right", va="top", fontsize=7,
+                      transform=axes.transAxes)
     figure.colorbar(image, ax=axes, label="points of accuracy", pad=0.01)
     axes.set_title(f"What the noise of a layer costs ({one.label})", loc="left", fontsize=10)
 

@@ -57,13 +57,11 @@ NETWORKS: dict[str, dict[str, object]] = {
         "set": ["learn.search_images=500", "learn.curvature_images=128"],
         "attention": 12,
     },
-    # 400 images to learn from and search with: the search holds the mean, as the bound of so few
-    # images would leave a point of margin.
     "mobilenet_v2": {
         "model": "mobilenet_v2_1.0_224_imagenet.onnx",
         "data": "nips2017_dev_a500.h5",
         "range": "imagenet_sample400.h5",
-        "set": ["learn.search_images=300", "learn.search_seeds=3", "learn.search_bound=mean"],
+        "set": ["learn.search_images=250"],
     },
     "efficientnet_lite0": {
         "model": "efficientnet_lite0_imagenet.onnx",
@@ -76,9 +74,7 @@ NETWORKS: dict[str, dict[str, object]] = {
             "range_data.mean=127",
             "range_data.std=128",
             "range_data.label_offset=-1",
-            "learn.search_images=300",
-            "learn.search_seeds=3",
-            "learn.search_bound=mean",
+            "learn.search_images=250",
         ],
     },
 }
