@@ -672,7 +672,9 @@ class ProductBackward : public BackwardStep {
     input_ = builder.target(l.input, l.input_count);
     places_.push_back(input_.place);
     data_output_ = input_.add ? scratch(l.input_count) : input_.place;
-    data_call_ = l.window.channels == 0 ? rows_call(builder) : windows_call(builder);
+    if (l.backward_tiles == nullptr) {
+      data_call_ = l.window.channels == 0 ? rows_call(builder) : windows_call(builder);
+    }
     if (!digital_) {
       norm_gradient_ = scratch(l.groups == 1 ? l.positions : l.positions * l.channels);
       group_gradient_ = l.groups != 1 && l.groups != l.channels ? scratch(l.positions * l.groups)
@@ -683,6 +685,8 @@ class ProductBackward : public BackwardStep {
         map_ = scratch(g.input[0] * g.input[1] * l.groups);
       }
     }
+    places_.push_back(data_output_);
+    if (data_call_ == nullptr) return;
     for (const GradientPlace& place : builder.gradients_of(*data_call_)) places_.push_back(place);
   }
 
@@ -725,7 +729,10 @@ class ProductBackward : public BackwardStep {
                          : step_.reduce_inputs(run.forward, !counting);
       pass.variance_offset = noise->offset.data();
       pass.variance_slope = noise->slope.data();
-      pass.deviation_slope = noise->deviation.data();
+      if (noisy && noise->kind == NoiseKind::gaussian && l.keeps_noise &&
+          !noise->deviation.empty()) {
+        pass.error = run.forward.at(l.raw);
+      }
       pass.signal = noise->signal.data();
       pass.has_offset = noise->has_offset;
       pass.stream = {
@@ -751,11 +758,28 @@ class ProductBackward : public BackwardStep {
     }
     if (noise_call_ != nullptr) add_weight_noise(run, pass.gradient, energies);
     if (!input_active_) return;
-    data_call_->run(run);
+    if (data_call_ != nullptr) {
+      data_call_->run(run);
+    } else {
+      carry_by_tiles(run);
+    }
     carry_norms(run, noisy, counting);
   }
 
  private:
+  // The convolution of the outputs' gradient with the kernel turned round.
+  void carry_by_tiles(BackwardRun& run) const {
+    const auto& l = step_.layout_;
+    const WindowGeometry& g = l.window;
+    const WinogradPlanes planes{g.output, {2 - g.pad_begin[0], 2 - g.pad_begin[1]}, g.input};
+    const std::int64_t from = g.positions() * l.channels;
+    const std::int64_t to = g.input[0] * g.input[1] * g.channels;
+    for (std::int64_t n = 0; n < l.batch; ++n) {
+      winograd_convolution(*l.backward_tiles, planes, run.at(gradient_) + n * from,
+                           run.at(data_output_) + n * to);
+    }
+  }
+
   void add_energies(const BackwardRun& run, const NoiseGradient& pass, double* energies) const {
     const NoiseSlopes& slopes = run.slopes[step_.layout_.product];
     for (std::size_t c = 0; c < slopes.slope.size(); ++c) {

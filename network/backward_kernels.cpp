@@ -17,8 +17,8 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 enum class Law {
-  none,      // clamp and residual only
-  factored,  // sigma = sqrt(B_c p), one norm for the row
+  none,  // clamp and residual only
+  kept,  // sigma z is at hand; sigma = sqrt(B_c p), one norm for the row
   general,
 };
 
@@ -46,9 +46,7 @@ HWY_INLINE std::int64_t Run(Tag d, const NoiseGradient& pass, const Stretch& s, 
   const auto high = hn::Set(d, pass.high);
   const auto half = hn::Set(d, 0.5f);
   const float norm = law != Law::none && single_norm ? pass.norms[s.position] : 0.0f;
-  const float root = std::sqrt(norm);
   const auto norms = hn::Set(d, norm);
-  const auto roots = hn::Set(d, 0.5f * root);
   auto sum = hn::Zero(d);
   for (; i + lanes <= s.count; i += lanes) {
     auto g = hn::LoadU(d, pass.gradient + base + i);
@@ -61,13 +59,13 @@ HWY_INLINE std::int64_t Run(Tag d, const NoiseGradient& pass, const Stretch& s, 
       hn::StoreU(pass.add_residual ? hn::Add(hn::LoadU(d, to), g) : g, d, to);
     }
     const std::int64_t c = s.first + i;
-    if constexpr (law == Law::factored) {
-      // sigma = s_c r: dL/dB_c = g z r / (2 s_c), where the division is left to the end, and
-      // dL/dp = g z s_c / (2 r).
-      const auto gz = hn::Mul(g, hn::LoadU(d, s.z + i));
+    if constexpr (law == Law::kept) {
+      // With e = sigma z: dL/dB_c = sum g e / (2 B_c), dL/dp = sum_c g e / (2 p); the divisions
+      // are left to the end.
+      const auto ge = hn::Mul(g, hn::LoadU(d, pass.error + base + i));
       float* slope = pass.slope_gradient + c;
-      hn::StoreU(hn::MulAdd(gz, roots, hn::LoadU(d, slope)), d, slope);
-      sum = hn::MulAdd(gz, hn::LoadU(d, pass.deviation_slope + c), sum);
+      hn::StoreU(hn::Add(ge, hn::LoadU(d, slope)), d, slope);
+      sum = hn::Add(sum, ge);
     } else if constexpr (law == Law::general) {
       const auto p = single_norm ? norms : hn::LoadU(d, pass.norms + base + i);
       const auto slope = hn::LoadU(d, pass.variance_slope + c);
@@ -102,8 +100,8 @@ HWY_INLINE std::int64_t Run(Tag d, const NoiseGradient& pass, const Stretch& s, 
     }
     hn::StoreU(g, d, pass.gradient + base + i);
   }
-  if constexpr (law == Law::factored) {
-    if (root > 0) norm_sum += hn::GetLane(hn::SumOfLanes(d, sum)) * 0.5f / root;
+  if constexpr (law == Law::kept) {
+    if (norm > 0) norm_sum += hn::GetLane(hn::SumOfLanes(d, sum)) * 0.5f / norm;
   } else if constexpr (law == Law::general && single_norm) {
     norm_sum += hn::GetLane(hn::SumOfLanes(d, sum));
   }
@@ -131,12 +129,12 @@ void Sweep(const NoiseGradient& pass, std::int64_t begin, std::int64_t end, cons
   }
 }
 
-void CarryTile(const NoiseGradient& pass, bool factored, std::int64_t begin, std::int64_t end,
+void CarryTile(const NoiseGradient& pass, bool kept, std::int64_t begin, std::int64_t end,
                const float* z) {
   if (!pass.noisy) {
     Sweep<Law::none, true>(pass, begin, end, z);
-  } else if (factored) {
-    Sweep<Law::factored, true>(pass, begin, end, z);
+  } else if (kept) {
+    Sweep<Law::kept, true>(pass, begin, end, z);
   } else if (pass.norm_per_channel) {
     Sweep<Law::general, false>(pass, begin, end, z);
   } else {
@@ -247,8 +245,8 @@ void for_each_output(std::int64_t positions, std::int64_t channels, Body body) {
 
 void carry_noise_gradient(const NoiseGradient& pass) {
   alignas(64) std::array<float, tile_size> normals;
-  const bool factored =
-      pass.noisy && !pass.has_offset && !pass.norm_per_channel && pass.deviation_slope != nullptr;
+  const bool kept =
+      pass.noisy && !pass.has_offset && !pass.norm_per_channel && pass.error != nullptr;
   const std::int64_t count = pass.positions * pass.channels;
   NoiseGradient own = pass;
   if (pass.low == -std::numeric_limits<float>::infinity() &&
@@ -258,21 +256,21 @@ void carry_noise_gradient(const NoiseGradient& pass) {
   if (!pass.noisy && own.output == nullptr && pass.residual == nullptr) return;
   // Sums of this pass alone, so that the division below does not touch what was there before.
   std::vector<float> slope_sums;
-  if (factored) {
+  if (kept) {
     slope_sums.assign(static_cast<std::size_t>(pass.channels), 0.0f);
     own.slope_gradient = slope_sums.data();
   }
   for (std::int64_t begin = 0; begin < count; begin += tile_size) {
     const std::int64_t end = std::min(begin + tile_size, count);
-    if (pass.noisy) {
+    if (pass.noisy && !kept) {
       photonics::fill_normal(pass.stream, pass.first_element + static_cast<std::uint64_t>(begin),
                              std::span(normals).first(static_cast<std::size_t>(end - begin)));
     }
-    HWY_DYNAMIC_DISPATCH(CarryTile)(own, factored, begin, end, normals.data());
+    HWY_DYNAMIC_DISPATCH(CarryTile)(own, kept, begin, end, normals.data());
   }
   for (std::size_t c = 0; c < slope_sums.size(); ++c) {
-    const float deviation = pass.deviation_slope[c];
-    if (deviation > 0) pass.slope_gradient[c] += slope_sums[c] / deviation;
+    const float slope = pass.variance_slope[c];
+    if (slope > 0) pass.slope_gradient[c] += 0.5f * slope_sums[c] / slope;
   }
 }
 

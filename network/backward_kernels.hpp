@@ -36,10 +36,12 @@ struct NoiseGradient {
   const float* norms = nullptr;            // p: positions, or positions x channels
   const float* variance_offset = nullptr;  // A_c: channels
   const float* variance_slope = nullptr;   // B_c: channels
-  const float* deviation_slope = nullptr;  // sqrt(B_c); read where the norm is the row's alone
-  const float* signal = nullptr;           // C_c: channels
-  bool has_offset = true;                  // false where every A_c and C_c is 0
-  float* norm_gradient = nullptr;          // dL/dp, as the norms, or nullptr
+  // sigma z as the forward pass drew it (NoisePass::error), instead of drawing it again; read where
+  // has_offset is false and the norm is the row's alone. nullptr: drawn again.
+  const float* error = nullptr;
+  const float* signal = nullptr;   // C_c: channels
+  bool has_offset = true;          // false where every A_c and C_c is 0
+  float* norm_gradient = nullptr;  // dL/dp, as the norms, or nullptr
   // dL/dA_c, dL/dB_c, dL/dC_c: channels each, added to. Without has_offset only B is.
   float* offset_gradient = nullptr;
   float* slope_gradient = nullptr;

@@ -747,6 +747,16 @@ class Lowering {
     };
     const memory::dims pad_begin{g.pad_begin[0], g.pad_begin[1]};
     const memory::dims pad_end{end(0), end(1)};
+    layout.keeps_noise = options_.gradients;
+    if (options_.gradients && !options_.keep_weights && fits_winograd(g, groups, channels)) {
+      const auto transformed = [&](bool backward) {
+        state_.winograd_weights.push_back(std::make_unique<WinogradWeights>(
+            winograd_weights(weights.values->data(), channels, depth, backward)));
+        return state_.winograd_weights.back().get();
+      };
+      layout.forward_tiles = transformed(false);
+      layout.backward_tiles = transformed(true);
+    }
     if (add_winograd(layout, epilogue, src, dst, plain, pad_begin, pad_end, g, weights)) {
       finish_product(fusion, output, out_shape);
       return;
@@ -919,6 +929,7 @@ class Lowering {
     layout.raw = epilogue.residual || options_.gradients ? new_buffer(element_count(out_shape))
                                                          : output.place;
     add_norm_buffers(layout);
+    layout.keeps_noise = options_.gradients;
 
     const auto src_type = integer ? memory::data_type::u8 : memory::data_type::f32;
     const auto weight_type = integer ? memory::data_type::s8 : memory::data_type::f32;

@@ -83,7 +83,9 @@ HWY_INLINE std::int64_t Run(Tag d, const NoisePass& pass, const Stretch& s, std:
       value = hn::Add(y, hn::LoadU(d, s.tile + i));
     } else if constexpr (error == Error::factored) {
       const auto sigma = hn::Mul(hn::LoadU(d, pass.deviation_slope + s.first + i), norms);
-      value = hn::MulAdd(sigma, hn::LoadU(d, s.tile + i), y);
+      const auto z = hn::LoadU(d, s.tile + i);
+      value = hn::MulAdd(sigma, z, y);
+      if (pass.error != nullptr) hn::StoreU(hn::Mul(sigma, z), d, pass.error + base + i);
     } else if constexpr (noisy) {
       const auto slope = hn::LoadU(d, pass.variance_slope + s.first + i);
       auto variance = hn::Mul(slope, single_norm ? norms : hn::LoadU(d, pass.norms + base + i));
@@ -296,6 +298,7 @@ class FusedSweep {
     if constexpr (error == Error::factored) {
       const auto sigma = hn::Mul(hn::LoadU(d, tables_.deviation + channel), norm);
       value = hn::MulAdd(sigma, z, y);
+      if (pass_.error != nullptr) hn::StoreU(hn::Mul(sigma, z), d, pass_.error + i);
     } else if constexpr (error == Error::counted) {
       if constexpr (!single_norm) {
         norm = CountRoot(d, *counts_, hn::LoadU(d, pass_.norms + i));

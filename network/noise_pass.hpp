@@ -43,6 +43,9 @@ struct NoisePass {
   const float* deviation_slope = nullptr;  // sqrt(B_c), spares a root per output; or nullptr
   const float* signal = nullptr;           // c_y: channels
   bool has_offset = true;                  // false where every A_c and c_y are 0
+  // Takes sigma z of every output where sigma is factored (sigma = deviation_slope sqrt(p), no
+  // offset, one norm a row); may be the accumulator. nullptr: not wanted.
+  float* error = nullptr;
   photonics::RandomStream stream;
   std::uint64_t first_element = 0;
 };

@@ -326,7 +326,17 @@ const float* ProductStep::reduce_codes(StepRun& run, bool squares, NoisePass& pa
 
 void ProductStep::run_raw(StepRun& run) const {
   if (layout_.before != nullptr) layout_.before->run(run);
-  raw_->run(run);
+  if (layout_.forward_tiles != nullptr) {
+    const WindowGeometry& g = layout_.window;
+    const std::int64_t from = g.input[0] * g.input[1] * g.channels;
+    const std::int64_t to = g.positions() * layout_.channels;
+    for (std::int64_t n = 0; n < layout_.batch; ++n) {
+      winograd_convolution(*layout_.forward_tiles, {g.input, g.pad_begin, g.output},
+                           run.read(layout_.input) + n * from, run.at(layout_.raw) + n * to);
+    }
+  } else {
+    raw_->run(run);
+  }
   if (layout_.after != nullptr) layout_.after->run(run);
 }
 
@@ -427,6 +437,7 @@ void ProductStep::run(StepRun& run) const {
   } else if (noise->kind == NoiseKind::rounding) {
     apply_rounding(pass, noise->rounding_low, noise->rounding_step);
   } else {
+    if (l.keeps_noise) pass.error = run.at(l.raw);
     apply_gaussian_noise(pass);
   }
 }

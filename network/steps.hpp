@@ -24,6 +24,7 @@
 #include "network/operators.hpp"
 #include "network/program.hpp"
 #include "network/quantisation.hpp"
+#include "network/winograd.hpp"
 
 namespace attojoule::network {
 
@@ -348,6 +349,11 @@ class ProductStep : public Step {
     // call.
     const PrimitiveCall* before = nullptr;
     const PrimitiveCall* after = nullptr;
+    // Programs of gradients: our own, in both directions (network/winograd.hpp), or nullptr.
+    const WinogradWeights* forward_tiles = nullptr;
+    const WinogradWeights* backward_tiles = nullptr;
+    // The noise sigma z of a pass stays in `raw` for the way back where it does not depend on y.
+    bool keeps_noise = false;
     const float* scale = nullptr;
     const std::int32_t* shift = nullptr;
     const std::int32_t* weight_zero = nullptr;
@@ -418,6 +424,7 @@ struct Program::State {
   std::vector<std::unique_ptr<std::vector<std::int32_t>>> integer_constants;
   int integer_products = 0;
   int winograd_products = 0;
+  std::vector<std::unique_ptr<WinogradWeights>> winograd_weights;
   std::size_t weight_bytes = 0;
   std::vector<CompiledNoise> noise;
   std::vector<ProductNoise> models;

@@ -284,19 +284,20 @@ std::vector<LayerPoint> report_on_layers(const Device& device, const DeviceReque
     const auto count = static_cast<double>(layer.points.size());
     own.lowest_photons = own.highest_photons = layer.points[0].photons_per_mac;
     for (const auto& point : layer.points) {
-      mean.photons_per_mac += point.photons_per_mac / count;
-      mean.repetitions += point.repetitions / count;
-      mean.integrations += point.integrations / count;
+      mean.photons_per_mac += point.photons_per_mac;
+      mean.repetitions += point.repetitions;
+      mean.integrations += point.integrations;
       own.lowest_photons = std::min(own.lowest_photons, point.photons_per_mac);
       own.highest_photons = std::max(own.highest_photons, point.photons_per_mac);
     }
-    own.photons = mean.photons_per_mac;
-    own.repetitions = mean.repetitions;
-    own.integrations = mean.integrations;
+    own.photons = mean.photons_per_mac / count;
+    own.repetitions = mean.repetitions / count;
+    own.integrations = mean.integrations / count;
     DeviceRequest at = request;
     at.length = own.length;
     const DotProduct product = product_of(at);
-    const OperatingPoint once{mean.photons_per_mac, 1, mean.integrations};
+    // A budget is that of whole integration times: the nearest to the mean where channels differ.
+    const OperatingPoint once{own.photons, 1, std::round(own.integrations)};
     try {
       own.reads =
           own.repetitions * static_cast<double>(cut_into_chunks(device, once, product).count);

@@ -280,8 +280,8 @@ int describe(const DeviceOptions& options, const Streams& streams) {
   if (options.device_draws > 0) {
     draws = budget_of_drawn_devices(
         device, options.request,
-        draw_devices(options.device, assignments.device, static_cast<std::size_t>(options.device_draws),
-                     options.request.seed));
+        draw_devices(options.device, assignments.device,
+                     static_cast<std::size_t>(options.device_draws), options.request.seed));
   }
   // Refused before anything is measured.
   std::vector<LayerPoint> layers;

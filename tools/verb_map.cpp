@@ -170,10 +170,13 @@ photonics::OperatingPoint mean_point(const network::ProductOperatingPoint& point
   photonics::OperatingPoint mean{0, 0, 0};
   const auto count = static_cast<double>(points.size());
   for (const auto& point : points) {
-    mean.photons_per_mac += point.photons_per_mac / count;
-    mean.repetitions += point.repetitions / count;
-    mean.integrations += point.integrations / count;
+    mean.photons_per_mac += point.photons_per_mac;
+    mean.repetitions += point.repetitions;
+    mean.integrations += point.integrations;
   }
+  mean.photons_per_mac /= count;
+  mean.repetitions /= count;
+  mean.integrations /= count;
   return mean;
 }
 

@@ -27,7 +27,7 @@ struct Sizes {
 const std::vector<Sizes> sizes{{1, 1}, {3, 5}, {7, 16}, {1, 33}, {2049, 1}, {40, 67}, {130, 32}};
 
 struct Form {
-  bool noisy, norm_per_channel, offset, factored, clamp, residual, add_residual;
+  bool noisy, norm_per_channel, offset, kept, clamp, residual, add_residual;
 };
 
 void expect_formulas(const Sizes& size, const Form& form) {
@@ -47,8 +47,6 @@ void expect_formulas(const Sizes& size, const Form& form) {
     offset[0] = signal[0] = 0;
   }
   const Reals slope = positive_reals(channels, 7);
-  Reals deviation = slope;
-  for (float& value : deviation) value = std::sqrt(value);
   const Reals before = random_reals(count, 8);
   Reals gradient = g;
   Reals residual = before;
@@ -74,7 +72,6 @@ void expect_formulas(const Sizes& size, const Form& form) {
   pass.norms = norms.data();
   pass.variance_offset = offset.data();
   pass.variance_slope = slope.data();
-  if (form.factored) pass.deviation_slope = deviation.data();
   pass.signal = signal.data();
   pass.has_offset = form.offset;
   pass.norm_gradient = norm_gradient.data();
@@ -83,10 +80,20 @@ void expect_formulas(const Sizes& size, const Form& form) {
   pass.signal_gradient = by_signal.data();
   pass.stream = {9, photonics::NoiseDomain::detection, 3, 4, 0};
   pass.first_element = 21;
-  network::carry_noise_gradient(pass);
-
   Reals z(static_cast<std::size_t>(count));
   photonics::fill_normal(pass.stream, 21, z);
+  Reals error = z;  // sigma z, as the forward pass leaves it
+  for (std::size_t i = 0; i < error.size(); ++i) {
+    const auto c = static_cast<std::size_t>(channels);
+    error[i] *= std::sqrt(slope[i % c] * norms[form.norm_per_channel ? i : i / c]);
+  }
+  if (form.kept) {
+    pass.error = error.data();
+    // Must not be drawn from where the law allows that.
+    if (!form.offset && !form.norm_per_channel) pass.stream.seed = 1000;
+  }
+  network::carry_noise_gradient(pass);
+
   std::vector<double> dp(static_cast<std::size_t>(norm_count), 0.0);
   std::vector<double> da(static_cast<std::size_t>(channels), 0.5), db = da, dc = da;
   for (std::int64_t p = 0; p < positions; ++p) {

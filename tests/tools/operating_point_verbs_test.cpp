@@ -117,11 +117,13 @@ TEST_F(OperatingPointVerbs, device_describes_the_layers_of_the_file) {
     line.insert(line.end(), more.begin(), more.end());
     return parse(run_command(line));
   };
-  const json layers =
-      device({"--set", points("layers:\n"
-                              "  - {name: a, photons_per_mac: 300, dot_length: 200}\n"
-                              "  - {name: b, photons_per_mac: [200, 400], repetitions: 4,\n"
-                              "     dot_length: 200}\n")})["layers"];
+  const json layers = device(
+      {"--set",
+       points(
+           "layers:\n"
+           "  - {name: a, photons_per_mac: 300, dot_length: 200}\n"
+           "  - {name: b, photons_per_mac: [200, 400, 250, 350, 290, 310, 300], repetitions: 4,\n"
+           "     dot_length: 200}\n")})["layers"];
   ASSERT_EQ(layers.size(), 2u);
   const json alone = device({"--photons", "300", "--dot-length", "200"});
   EXPECT_EQ(layers[0]["noise_bits"], alone["noise"]["noise_bits"]);

@@ -41,7 +41,7 @@ NETWORKS: dict[str, dict[str, object]] = {
         "model": "resnet56_cifar10.onnx",
         "data": "cifar10_test1000.h5",
         "range": "cifar10_train5000.h5",
-        "set": ["learn.search_images=1500"],
+        "set": ["learn.search_images=1000", "learn.rounds=1"],
     },
     "tiny_sentiment": {
         "model": "tiny_sentiment_sst2.onnx",
@@ -54,7 +54,7 @@ NETWORKS: dict[str, dict[str, object]] = {
         "model": "minilm6_sst2.onnx",
         "data": "sst2_minilm_dev.h5",
         "range": "sst2_minilm_train5000.h5",
-        "set": ["learn.search_images=500", "learn.curvature_images=128"],
+        "set": ["learn.search_images=400", "learn.curvature_images=128", "learn.rounds=1"],
         "attention": 12,
     },
     "mobilenet_v2": {
