@@ -332,7 +332,11 @@ SearchPoint Learning::measure(const Points& points, bool whole) {
     const double all = static_cast<double>(search_images_);
     const double reach = (certificate.upper95 - certificate.degradation) * std::sqrt(images / all);
     point.degradation = certificate.degradation;
-    point.criterion = certificate.degradation + (settings_.bound ? reach : 0);
+    // Few images cannot rule out a loss however much light there is: a margin of more than half of
+    // the target would buy nothing but light.
+    constexpr double most_margin = 0.5;
+    point.criterion =
+        certificate.degradation + (settings_.bound ? std::min(reach, most_margin * target_) : 0);
     point.images = done;
     if (done == search_images_) break;
     const double least_error =

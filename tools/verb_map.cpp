@@ -349,8 +349,9 @@ int map(const MapOptions& options, const Streams& streams) {
               << format_table({"node", "operator", "elements", "runs"}, digital) << "\n";
   streams.out << (at.from_file
                       ? fmt::format("Energy at the points of {}\n", assignments.point_file.string())
-                      : fmt::format("Energy at {} photons/MAC\n",
-                                    significant(points.empty() ? 0 : points[0].photons_per_mac, 3)));
+                      : fmt::format(
+                            "Energy at {} photons/MAC\n",
+                            significant(points.empty() ? 0 : points[0].photons_per_mac, 3)));
   print_ledger(ledger, streams.out);
   print_analysis(ledger, analysis, streams.out);
   return 0;
