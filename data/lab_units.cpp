@@ -45,6 +45,7 @@ const std::array symbols = {
     Symbol{"Hz", true, 1, hertz_powers},
     Symbol{"W", true, 1, watt_powers},
     Symbol{"ohm", true, 1, ohm_powers},
+    Symbol{"Ohm", true, 1, ohm_powers},
     Symbol{"\u03A9", true, 1, ohm_powers},
     Symbol{"\u2126", true, 1, ohm_powers},
     Symbol{"S", true, 1, siemens_powers},

@@ -1,8 +1,10 @@
 // attojoule calibrate ptc, shot-noise, loss, li: in process, with the files they write.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "data/device_calibration.hpp"
 #include "data/device_file.hpp"
@@ -179,6 +181,130 @@ TEST_F(CalibrateFits, cutback_sweeps_of_a_real_chip) {
   outcome = run_command(bad);
   EXPECT_EQ(outcome.code, 6);
   EXPECT_EQ(nlohmann::json::parse(outcome.out)["verdict"], "rejected");
+}
+
+// Four light levels of a real receiver: proportional to the light within 5 %, and no input noise
+// below the Johnson noise of its feedback resistor.
+TEST_F(CalibrateFits, shot_noise_of_a_real_receiver) {
+  ATTOJOULE_ASSET(file, "lab/photodetector_traces/2022-06-17_opa818_33k_20dBpostgain_shot.csv");
+  std::vector<std::string> words{
+      "calibrate", "shot-noise", file.string(), "--levels", "0.5V, 0.2V, 0.1V, 0V",
+      "--band",    "2MHz:10MHz", "--json"};
+  const Outcome outcome = run_command(words);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto p = nlohmann::json::parse(outcome.out)["parameters"];
+  // Curvature at the brightest level, as a share of the shot noise there.
+  EXPECT_LT(std::abs(p["c"]["value"].get<double>() * 0.5 / p["b"]["value"].get<double>()), 0.05);
+  words.back() = "--out";
+  words.push_back(path("shot"));
+  ASSERT_EQ(run_command(words).code, 0);
+  std::istringstream rows(text_of("shot/residuals.csv"));
+  std::string row;
+  std::getline(rows, row);
+  std::vector<std::pair<double, double>> points;  // light, noise
+  while (std::getline(rows, row)) {
+    // place (a path without commas), x, y
+    const auto first = row.find(','), second = row.find(',', first + 1);
+    points.emplace_back(std::stod(row.substr(first + 1)), std::stod(row.substr(second + 1)));
+  }
+  ASSERT_EQ(points.size(), 4U);
+  ASSERT_EQ(points[0].first, 0);
+  double mean = 0;
+  for (std::size_t i = 1; i < 4; ++i) {
+    mean += (points[i].second - points[0].second) / points[i].first / 3;
+  }
+  for (std::size_t i = 1; i < 4; ++i) {
+    EXPECT_NEAR((points[i].second - points[0].second) / points[i].first / mean, 1, 0.05);
+  }
+  // The DC monitor's transresistance cannot be 33 kOhm.
+  for (const char* resistance : {"33kOhm", "33kohm"}) {
+    const Outcome johnson =
+        run_command({"calibrate", "shot-noise", file.string(), "--levels", "0.5V, 0.2V, 0.1V, 0V",
+                     "--band", "2MHz:10MHz", "--transresistance", resistance});
+    EXPECT_EQ(johnson.code, 3);
+    EXPECT_THAT(johnson.err, HasSubstr("below the Johnson limit 0.71 of 33 kOhm"));
+  }
+}
+
+TEST_F(CalibrateFits, degenerate_designs_exit_5_and_wrong_models_6) {
+  const auto rows = [](int n, auto formula) {
+    std::string text;
+    for (int i = 0; i < n; ++i) {
+      const auto [x, y] = formula(i);
+      text += fmt::format("{:.9g},{:.9g}\n", x, y);
+    }
+    return text;
+  };
+  const auto wiggle = [](int i) { return 1 + 0.002 * ((i * 7919) % 13 - 6) / 6; };
+  const auto code = [&](const char* kind, const std::string& name, const std::string& text) {
+    return run_command({"calibrate", kind, write(name, text), "--strict"}).code;
+  };
+  // One light level; light squared.
+  EXPECT_EQ(code("responsivity", "r5.csv",
+                 "P [mW],I [mA]\n" + rows(8,
+                                          [&](int i) {
+                                            return std::pair{1.0, wiggle(i)};
+                                          })),
+            5);
+  EXPECT_EQ(code("responsivity", "r6.csv",
+                 "P [mW],I [mA]\n" + rows(20,
+                                          [&](int i) {
+                                            return std::pair{0.1 * i, 0.05 * i * i * wiggle(i)};
+                                          })),
+            6);
+  // A tenth of a fringe; a clipped one.
+  EXPECT_EQ(code("visibility", "v5.csv",
+                 "scan [V],I [uA]\n" +
+                     rows(30,
+                          [&](int i) {
+                            return std::pair{0.003 * i, 5 + 4 * std::cos(0.02 * i) * wiggle(i)};
+                          })),
+            5);
+  EXPECT_EQ(
+      code(
+          "visibility", "v6.csv",
+          "scan [V],I [uA]\n" +
+              rows(
+                  60,
+                  [&](int i) {
+                    return std::pair{0.1 * i, std::min(7.0, 5 + 4 * std::cos(0.3 * i)) * wiggle(i)};
+                  })),
+      6);
+  // A fifth of V_pi; a bent phase.
+  EXPECT_EQ(code("mzm", "m5.csv",
+                 "V [V],P [mW]\n" +
+                     rows(30,
+                          [&](int i) {
+                            return std::pair{0.02 * i, (1 + std::cos(1.5 + 0.02 * i)) * wiggle(i)};
+                          })),
+            5);
+  EXPECT_EQ(code("mzm", "m6.csv",
+                 "V [V],P [mW]\n" +
+                     rows(80,
+                          [&](int i) {
+                            const double v = 0.1 * i;
+                            return std::pair{v, (1.02 + std::cos(v + 0.06 * v * v)) * wiggle(i)};
+                          })),
+            6);
+  // Noise without a trace in the dark.
+  EXPECT_EQ(run_command({"calibrate", "rin", examples + "rin.csv", "--noise", "dark", "--dark", "x",
+                         "--photocurrent", "2mA"})
+                .code,
+            3);
+  EXPECT_EQ(code("rin", "n5.csv",
+                 "# photocurrent: 2 mA\nfrequency [MHz],noise [W/Hz]\n" +
+                     rows(20,
+                          [&](int i) {
+                            return std::pair{10.0 + i, 1e-18 * wiggle(i)};
+                          })),
+            5);
+  // No dip.
+  EXPECT_EQ(code("ring", "g5.csv",
+                 "frequency [GHz],T [1]\n" + rows(40,
+                                                  [&](int i) {
+                                                    return std::pair{193400.0 + i, wiggle(i)};
+                                                  })),
+            5);
 }
 
 }  // namespace
