@@ -270,14 +270,15 @@ TEST_F(CalibrateFits, degenerate_designs_exit_5_and_wrong_models_6) {
                     return std::pair{0.1 * i, std::min(7.0, 5 + 4 * std::cos(0.3 * i)) * wiggle(i)};
                   })),
       6);
-  // A fifth of V_pi; a bent phase.
-  EXPECT_EQ(code("mzm", "m5.csv",
-                 "V [V],P [mW]\n" +
-                     rows(30,
-                          [&](int i) {
-                            return std::pair{0.02 * i, (1 + std::cos(1.5 + 0.02 * i)) * wiggle(i)};
-                          })),
-            5);
+  // A twentieth of V_pi; a bent phase.
+  EXPECT_EQ(
+      code("mzm", "m5.csv",
+           "V [V],P [mW]\n" +
+               rows(30,
+                    [&](int i) {
+                      return std::pair{0.005 * i, (1 + std::cos(1.5 + 0.005 * i)) * wiggle(i)};
+                    })),
+      5);
   EXPECT_EQ(code("mzm", "m6.csv",
                  "V [V],P [mW]\n" +
                      rows(80,
