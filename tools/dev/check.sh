@@ -6,11 +6,11 @@
 #   3. release     builds everything with optimisation, warnings are errors            minutes
 #   4. clang       the second compiler compiles the program, without warnings          minutes
 #   5. asan        builds with Address- and UndefinedBehaviorSanitizer and runs all
-#                  tests but the slow ones                                             minutes
+#                  tests but the slow and the statistical ones                         minutes
 #   6. test        all tests of the release build; among them the command-line
 #                  reference, every command of README.md and the style checks          minutes
 #
-# About 25 minutes on two cores, less when little has changed. Logs: build/check/.
+# About 45 minutes on two cores, less when little has changed. Logs: build/check/.
 #
 #   tools/dev/check.sh [--quick]     --quick: without clang, asan and slow tests
 #
