@@ -56,11 +56,13 @@ LayerMeans means_of(const network::ProductOperatingPoint& points) {
 std::string decision(const Certificate& c) {
   if (c.verdict == network::Verdict::holds) return "holds";
   if (c.verdict == network::Verdict::fails) return "fails";
+  // Where the estimate meets the target, rounding makes of "infinitely many" a number.
+  constexpr double nobody_has = 1e9;
   std::string more;
-  if (std::isfinite(c.images_needed)) {
+  if (c.images_needed < nobody_has) {
     more = fmt::format("about {} images", significant(c.images_needed, 3));
   }
-  if (std::isfinite(c.seeds_needed)) {
+  if (c.seeds_needed < nobody_has) {
     more += fmt::format("{}about {} seeds", more.empty() ? "" : ", or ",
                         significant(c.seeds_needed, 3));
   }
