@@ -1,4 +1,5 @@
 // attojoule calibrate: fits of the device model to laboratory measurements, one KIND each.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "tools/calibrate/fit_kind.hpp"

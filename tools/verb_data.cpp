@@ -1,5 +1,6 @@
 // attojoule data: the networks and data sets that are not shipped.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cstdlib>

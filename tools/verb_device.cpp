@@ -1,5 +1,6 @@
 // attojoule device: what the hardware does to one dot product, from the laser to the converter.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <cmath>
 #include <memory>

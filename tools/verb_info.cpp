@@ -1,5 +1,6 @@
 // attojoule info: what a file is and holds.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <filesystem>
 #include <memory>

@@ -1,5 +1,6 @@
 // attojoule learn: the least energy of every layer or channel at a target accuracy.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <chrono>

@@ -1,5 +1,6 @@
 // attojoule map: a network's matrix products laid over the device's tile.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <limits>
 #include <memory>

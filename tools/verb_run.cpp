@@ -1,5 +1,6 @@
 // attojoule run: accuracy under noise, and the energy ledger.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <memory>
 #include <nlohmann/json.hpp>

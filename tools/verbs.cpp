@@ -1,6 +1,7 @@
 #include "tools/verbs.hpp"
 
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <new>
 

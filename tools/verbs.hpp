@@ -1,11 +1,15 @@
 // The verbs of the program: each file tools/verb_NAME.cpp holds one, its help and what it does.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <ostream>
 #include <string>
 #include <vector>
+
+// Declared only: the parser is a large header, which all tests of the program would read.
+namespace CLI {
+class App;
+}
 
 namespace attojoule::tools {
 

@@ -391,7 +391,8 @@ TEST_F(RunVerb, saturation_is_reported_where_operands_have_a_range) {
                                      std::string("quantisation={activations: 8, weights: 8}")}) {
     const Outcome outcome = run({"--json", "--set", range, "--set", setting});
     ASSERT_EQ(outcome.code, 0) << outcome.err;
-    for (const json& layer : json::parse(outcome.out)["layers"]) {
+    const json results = json::parse(outcome.out);
+    for (const json& layer : results["layers"]) {
       const double fraction = layer["saturated_fraction"];
       // Quantiles of 10 and 90 %: at most a fifth; beyond the larger of both for full scale.
       EXPECT_GT(fraction, 0.02) << setting;

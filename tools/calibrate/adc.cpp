@@ -1,5 +1,6 @@
 // attojoule calibrate adc: effective bits and linearity of a converter from records of a sine wave.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,6 @@
 // attojoule calibrate cmrr: common-mode rejection of a balanced detector.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <cmath>
 #include <memory>

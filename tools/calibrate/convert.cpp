@@ -1,5 +1,6 @@
 // attojoule calibrate convert: a measurement file in one of the program's own formats.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <memory>
 

@@ -1,6 +1,7 @@
 #include "tools/calibrate/fit_kind.hpp"
 
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cmath>

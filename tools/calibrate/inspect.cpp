@@ -1,5 +1,6 @@
 // attojoule calibrate inspect: what a file of measurements holds, before anything is fitted to it.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <memory>

@@ -1,3 +1,5 @@
+#include <CLI/CLI.hpp>
+
 #include "tools/calibrate/kinds.hpp"
 
 namespace attojoule::tools {

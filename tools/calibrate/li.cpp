@@ -1,5 +1,6 @@
 // attojoule calibrate li: threshold and slope of a laser diode.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <memory>
 

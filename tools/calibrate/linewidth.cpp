@@ -1,5 +1,6 @@
 // attojoule calibrate linewidth: of a laser, from frequency noise or a beat spectrum.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <cmath>
 #include <memory>

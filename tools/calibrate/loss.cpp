@@ -1,5 +1,6 @@
 // attojoule calibrate loss: propagation loss of waveguides by cut-back.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cmath>

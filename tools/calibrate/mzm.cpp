@@ -1,5 +1,6 @@
 // attojoule calibrate mzm: transfer curve of a Mach-Zehnder modulator.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <memory>
 

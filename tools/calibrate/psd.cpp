@@ -1,5 +1,6 @@
 // attojoule calibrate psd: noise density of a sampled signal, or of an analyser's trace.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,6 @@
 // attojoule calibrate ptc: gain, quantum efficiency and dark noise from mean and variance.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <memory>
 

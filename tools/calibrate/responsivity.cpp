@@ -1,6 +1,7 @@
 // attojoule calibrate responsivity: photocurrent against optical power.
 #include "calibration/responsivity.hpp"
 
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "tools/calibrate/fit_kind.hpp"

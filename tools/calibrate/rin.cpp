@@ -1,5 +1,6 @@
 // attojoule calibrate rin: relative intensity noise of a laser.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <cmath>
 #include <memory>

@@ -1,5 +1,6 @@
 // attojoule calibrate ring: transmission of an all-pass ring resonator.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <memory>

@@ -1,5 +1,6 @@
 // attojoule calibrate s21: bandwidth, poles and group delay of a measured transmission.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cmath>

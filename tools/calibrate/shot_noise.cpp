@@ -1,5 +1,6 @@
 // attojoule calibrate shot-noise: electronics, shot noise and intensity noise of a photodetector.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cmath>

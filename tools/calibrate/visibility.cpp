@@ -2,6 +2,7 @@
 #include "calibration/visibility.hpp"
 
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <memory>
 

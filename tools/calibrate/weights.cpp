@@ -1,5 +1,6 @@
 // attojoule calibrate weights: what scatters a weight, and how far it is from its target.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cmath>
