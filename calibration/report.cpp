@@ -321,30 +321,41 @@ DeviceText device_yaml(const CalibrationResult& result, const std::string& base_
   }
   std::vector<std::pair<std::string, Eigen::VectorXd>> taken;  // key, its row of the map
   data::DeviceCalibration own;
-  for (const DeviceEntry& entry : result.device) {
-    result.parameter(entry.parameter);  // must be there
-    std::size_t k = 0;
-    while (result.parameters[k].name != entry.parameter) ++k;
-    const Estimate& e = result.parameters[k];
-    const double value = e.value * entry.factor;
-    try {
-      data::ConfigNode root =
-          without_other_description(data::ConfigNode::parse(yaml, "base device"), entry.key);
-      root.set(
-          fmt::format("{}={:.17g}{}", entry.key, value, entry.unit == "1" ? "" : " " + entry.unit));
-      const std::string next = root.dump();
-      data::parse_device(next, "device.yaml");
-      yaml = next;
-    } catch (const ConfigError& error) {
-      text.left_out.push_back(fmt::format("{} ({})", entry.key, one_line(error.what())));
-      continue;
+  // A value may need another one that is set after it (a transimpedance amplifier its resistor):
+  // what is refused is tried again while anything else is taken.
+  std::vector<DeviceEntry> waiting = result.device;
+  for (bool progress = true; progress && !waiting.empty();) {
+    progress = false;
+    text.left_out.clear();
+    std::vector<DeviceEntry> refused;
+    for (const DeviceEntry& entry : waiting) {
+      result.parameter(entry.parameter);  // must be there
+      std::size_t k = 0;
+      while (result.parameters[k].name != entry.parameter) ++k;
+      const Estimate& e = result.parameters[k];
+      const double value = e.value * entry.factor;
+      try {
+        data::ConfigNode root =
+            without_other_description(data::ConfigNode::parse(yaml, "base device"), entry.key);
+        root.set(fmt::format("{}={:.17g}{}", entry.key, value,
+                             entry.unit == "1" ? "" : " " + entry.unit));
+        const std::string next = root.dump();
+        data::parse_device(next, "device.yaml");
+        yaml = next;
+      } catch (const ConfigError& error) {
+        text.left_out.push_back(fmt::format("{} ({})", entry.key, one_line(error.what())));
+        refused.push_back(entry);
+        continue;
+      }
+      progress = true;
+      Eigen::VectorXd row =
+          Eigen::VectorXd::Zero(static_cast<Eigen::Index>(result.parameters.size()));
+      row(static_cast<Eigen::Index>(k)) = entry.factor;
+      taken.emplace_back(entry.key, row);
+      own.parameters.push_back({entry.key, entry.unit, value, e.u_a * std::abs(entry.factor),
+                                e.u_b * std::abs(entry.factor)});
     }
-    Eigen::VectorXd row =
-        Eigen::VectorXd::Zero(static_cast<Eigen::Index>(result.parameters.size()));
-    row(static_cast<Eigen::Index>(k)) = entry.factor;
-    taken.emplace_back(entry.key, row);
-    own.parameters.push_back({entry.key, entry.unit, value, e.u_a * std::abs(entry.factor),
-                              e.u_b * std::abs(entry.factor)});
+    waiting = refused;
   }
   if (taken.empty()) return text;
   const auto n = static_cast<Eigen::Index>(taken.size());

@@ -70,23 +70,28 @@ std::vector<Verb> calibrate_fit_kinds() {
           calibrate_loss(),
           calibrate_li(),
           calibrate_rin(),
-          calibrate_linewidth_kind()};
+          calibrate_linewidth_kind(),
+          calibrate_joint_kind()};
 }
 
 void FitKindOptions::define(CLI::App& app) {
   app.add_option("files", files, "Measurement files")->required();
   reading.define(app);
-  app.add_option("--out", out,
-                 "Directory for result.json, device.yaml, residuals.csv, report.html, cal.h5");
   app.add_option("--range", range, "Use only this range of the abscissa, in its unit: lo:hi");
   app.add_option("--holdout", holdout, "Predict contiguous blocks from the others: block:K");
-  app.add_option("--device", device,
-                 "Preset or device.yaml that device.yaml starts from (default ideal-shot-noise)");
   auto* known = app.add_flag("--known-sigma", known_sigma,
                              "The standard deviations are known: no scaling by chi2/dof");
   auto* scale = app.add_flag("--scale-sigma", scale_sigma,
                              "Only ratios of the standard deviations are known: scale by chi2/dof");
   known->excludes(scale);
+  define_output(app);
+}
+
+void FitKindOptions::define_output(CLI::App& app) {
+  app.add_option("--out", out,
+                 "Directory for result.json, device.yaml, residuals.csv, report.html, cal.h5");
+  app.add_option("--device", device,
+                 "Preset or device.yaml that device.yaml starts from (default ideal-shot-noise)");
   app.add_flag("--strict", strict, "Exit code 6 where the model is rejected");
   app.add_flag("--json", json, "result.json on the standard output");
 }

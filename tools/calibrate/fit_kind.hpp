@@ -26,6 +26,7 @@ Verb calibrate_mzm();
 Verb calibrate_ring();
 Verb calibrate_rin();
 Verb calibrate_linewidth_kind();
+Verb calibrate_joint_kind();
 // All of them, in the order of the help.
 std::vector<Verb> calibrate_fit_kinds();
 
@@ -43,6 +44,8 @@ struct FitKindOptions {
 
   // `files`: "one file" or "several".
   void define(CLI::App& app);
+  // --out, --device, --strict and --json alone.
+  void define_output(CLI::App& app);
   // ConfigError for a range or hold-out that cannot be read.
   std::optional<std::pair<double, double>> parsed_range() const;
   std::size_t holdout_blocks() const;  // 0: none
