@@ -426,6 +426,31 @@ class QuantiserBackward : public BackwardStep {
   std::int64_t count_;
 };
 
+// 1 where the operand was encoded as it is, 0 where it was clipped.
+class LimitBackward : public BackwardStep {
+ public:
+  LimitBackward(const LimitStep& step, Place x, GradientPlace dy, BackwardBuilder::Target dx,
+                std::int64_t count)
+      : step_(step), x_(x), dy_(dy), dx_(dx), count_(count) {}
+  void run(BackwardRun& run) const override {
+    const float limit = step_.reach(run.forward);
+    const float* x = run.forward.read(x_);
+    const float* dy = run.at(dy_);
+    float* dx = run.at(dx_.place);
+    for (std::int64_t i = 0; i < count_; ++i) {
+      const float value = std::abs(x[i]) <= limit ? dy[i] : 0.0f;
+      dx[i] = dx_.add ? dx[i] + value : value;
+    }
+  }
+
+ private:
+  LimitStep step_;
+  Place x_;
+  GradientPlace dy_;
+  BackwardBuilder::Target dx_;
+  std::int64_t count_;
+};
+
 // Any operator, by the plain definition of its adjoint.
 class PlainBackward : public BackwardStep {
  public:
@@ -583,6 +608,17 @@ void FakeQuantiseStep::differentiate(BackwardBuilder& builder) const {
   const GradientPlace to = builder.gradient(to_);
   const auto from = builder.target(from_, count_);
   builder.add_step(std::make_unique<QuantiserBackward>(quantiser_, from_, to, from, count_),
+                   {to, from.place});
+}
+
+void LimitStep::mark_active(BackwardBuilder& builder) const {
+  if (builder.is_active(from_)) builder.set_active(to_);
+}
+void LimitStep::differentiate(BackwardBuilder& builder) const {
+  if (!builder.is_active(from_) || !builder.has_gradient(to_)) return;
+  const GradientPlace to = builder.gradient(to_);
+  const auto from = builder.target(from_, count_);
+  builder.add_step(std::make_unique<LimitBackward>(*this, from_, to, from, count_),
                    {to, from.place});
 }
 

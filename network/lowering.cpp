@@ -296,6 +296,15 @@ class Lowering {
     return output;
   }
 
+  // The view's values as the modulators of `product` encode them.
+  View limited(const View& input, Operand operand, std::size_t product) {
+    View output{new_buffer(element_count(input.shape)), input.shape, input.strides};
+    add_step(std::make_unique<LimitStep>(product, operand, input.place, output.place,
+                                         element_count(input.shape)),
+             {input.place, output.place});
+    return output;
+  }
+
   // Turns a product's step into one of integer sums: codes of the inputs, and the constants of the
   // outputs.
   void make_integer(ProductStep::Layout& layout, const View& input, const WindowGeometry& window,
@@ -613,9 +622,11 @@ class Lowering {
     describe_weights(product, *prepared.values, channel_stride, depth_stride);
   }
 
-  // The input of a static product that is not integer: as it is, or as its quantiser represents it.
+  // The input of a static product that is not integer: as it is, as its quantiser represents it, or
+  // as its modulators encode it.
   View product_input(const View& input, std::size_t product) {
-    return quantises_inputs() ? fake_quantised(input, input_quantiser(product), product) : input;
+    if (quantises_inputs()) return fake_quantised(input, input_quantiser(product), product);
+    return options_.limits_operands ? limited(input, Operand::input, product) : input;
   }
 
   // Adds the primitives and the step of a static product. `primitive(clean)` makes a primitive's
@@ -1018,13 +1029,19 @@ class Lowering {
                                         Shape(b.shape.begin(), b.shape.end() - 2));
     View x = as_matrices(a, outer, true);
     View w = as_matrices(b, outer, false);
+    const bool limits = options_.limits_operands && !quantises_inputs();
+    const std::size_t id = product_index_.at(node_index);
+    if ((quantises_inputs() || limits) &&
+        (w.place.buffer < 0 || w.strides[0] != w.shape[1] * w.shape[2])) {
+      w = as_matrices(b, outer, true);
+    }
+    if (limits) {
+      x = limited(x, Operand::input, id);
+      w = limited(w, Operand::weight, id);
+    }
     if (quantises_inputs()) {
-      const std::size_t id = product_index_.at(node_index);
       const double reach = options_.quantisation.ranges[id].weight_absolute_maximum;
       x = fake_quantised(x, input_quantiser(id), id);
-      if (w.place.buffer < 0 || w.strides[0] != w.shape[1] * w.shape[2]) {
-        w = as_matrices(b, outer, true);
-      }
       w = fake_quantised(w, make_quantiser(-reach, reach, options_.quantisation.activation_bits),
                          id);
     }

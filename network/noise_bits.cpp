@@ -17,6 +17,8 @@ std::vector<ProductNoise> plan_rounding(const Program& program,
     const double range = record.output_high - record.output_low;
     const double levels = std::ceil(range / (std::sqrt(12.0) * sigma) + 1);
     plan[i].kind = NoiseKind::rounding;
+    plan[i].input_full_scale = noise[i].input_full_scale;
+    plan[i].weight_full_scale = noise[i].weight_full_scale;
     plan[i].rounding_low = record.output_low;
     plan[i].rounding_step = levels > 1 ? range / (levels - 1) : 0;
   }

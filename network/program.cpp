@@ -88,6 +88,7 @@ std::span<float> Program::Lane::input(std::size_t index) {
 }
 
 Program::Program(Graph graph, const ProgramOptions& options) : state_(std::make_unique<State>()) {
+  state_->clips_operands = options.limits_operands || options.quantisation.activation_bits > 0;
   const std::string name = graph.name;
   try {
     lower(std::move(graph), options, *state_);
@@ -181,6 +182,12 @@ void Program::set_noise(std::vector<ProductNoise> noise) {
     result.input_full_scale = static_cast<float>(noise[i].input_full_scale);
     result.weight_full_scale = static_cast<float>(noise[i].weight_full_scale);
     if (result.kind == NoiseKind::none) continue;
+    if ((result.input_full_scale > 0 || result.weight_full_scale > 0) && !state_->clips_operands) {
+      throw ConfigError(
+          fmt::format("{}: operands have a full scale of {}, which this program does not clip at. "
+                      "Build it with ProgramOptions::limits_operands.",
+                      product.name, std::max(result.input_full_scale, result.weight_full_scale)));
+    }
     if (result.kind == NoiseKind::rounding) {
       result.rounding_low = static_cast<float>(noise[i].rounding_low);
       result.rounding_step = static_cast<float>(noise[i].rounding_step);

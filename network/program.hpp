@@ -35,7 +35,9 @@ struct ProductNoise {
   std::vector<photonics::NoiseModel> models;
   std::vector<photonics::HomodyneCounts> counts;  // photoelectron_counting: as many as models
   // Largest |x|, and of a dynamic product |w|, that the modulators can encode; 0 = no such limit.
-  // What lies beyond is counted (ProductRecord::saturated), and multiplied as it is.
+  // Noisy passes, and those that take statistics, clip what lies beyond and count it
+  // (ProductRecord::saturated). Needs a program of ProgramOptions::limits_operands, or quantised
+  // activations, whose quantiser clips.
   double input_full_scale = 0;
   double weight_full_scale = 0;
   // rounding: outputs, without bias, become the nearest of rounding_low + i * rounding_step.
@@ -102,6 +104,8 @@ struct ProgramOptions {
   // multiplications, weights 16/9 as large, rounding errors a few times larger. Float products
   // only.
   bool winograd = false;
+  // Clip computed operands to the full scales of ProductNoise, for which they are copied.
+  bool limits_operands = false;
   bool keep_weights = false;  // needed by Program::perturb_weights; rules integer products out
   // Keep every activation of a pass in the lane, as network/energy_gradient.hpp needs; rules
   // integer products out. Clean and noisy outputs stay the same to rounding.

@@ -71,13 +71,6 @@ void count_saturated(const StepRun& run, std::size_t product, const float* value
   count_saturated(run, product, values, count, edge(-0.5), edge(q.highest + 0.5));
 }
 
-// Beyond full scale; quantised operands were counted where they were quantised.
-void count_beyond_full_scale(const StepRun& run, std::size_t product, const float* values,
-                             std::int64_t count, float full_scale) {
-  if (full_scale <= 0) return;
-  count_saturated(run, product, values, count, -full_scale, full_scale);
-}
-
 // Sums of y^2 and sigma^2, and the range of y, for the reports.
 void record_outputs(const NoisePass& pass, ProductRecord& record, bool first) {
   double low = first ? std::numeric_limits<double>::infinity() : record.output_low;
@@ -207,6 +200,29 @@ void GatherRowsStep::run(StepRun& run) const {
 void FakeQuantiseStep::run(StepRun& run) const {
   count_saturated(run, product_, run.read(from_), count_, quantiser_);
   fake_quantise(quantiser_, run.read(from_), count_, run.at(to_));
+}
+
+float LimitStep::reach(const StepRun& run) const {
+  constexpr float unlimited = std::numeric_limits<float>::infinity();
+  const bool clips = run.settings.noisy || (run.settings.statistics && !run.records.empty());
+  if (!clips || run.noise.empty()) return unlimited;
+  const CompiledNoise& noise = run.noise[product_];
+  const float full_scale =
+      operand_ == Operand::input ? noise.input_full_scale : noise.weight_full_scale;
+  return noise.kind != NoiseKind::none && full_scale > 0 ? full_scale : unlimited;
+}
+
+void LimitStep::run(StepRun& run) const {
+  const float* from = run.read(from_);
+  float* to = run.at(to_);
+  const float limit = reach(run);
+  if (std::isinf(limit)) {
+    std::copy_n(from, count_, to);
+    return;
+  }
+  count_saturated(run, product_, from, count_, -limit, limit);
+  std::transform(from, from + count_, to,
+                 [limit](float x) { return std::clamp(x, -limit, limit); });
 }
 
 void QuantiseStep::run(StepRun& run) const {
@@ -355,9 +371,6 @@ void ProductStep::run(StepRun& run) const {
   const float* input = run.read(l.input);
   if (statistics) {
     record_inputs(run, l.product, input, l.input_count);
-    if (has_noise && record->operands == 0) {
-      count_beyond_full_scale(run, l.product, input, l.input_count, noise->input_full_scale);
-    }
   }
   if (counting && (noisy || statistics)) {
     const float low = *std::min_element(input, input + l.input_count);
@@ -467,12 +480,8 @@ void DynamicProductStep::run(StepRun& run) const {
   float* gain = run.at(l.gain);
   const Shape w_strides{l.w.strides[1], l.w.strides[2]};
   const std::int64_t x_size = l.rows * l.depth;
-  const bool unquantised = statistics && has_noise && record->operands == 0;
   if (statistics) {
     record_inputs(run, l.product, x, l.batch * x_size);
-    if (unquantised) {
-      count_beyond_full_scale(run, l.product, x, l.batch * x_size, noise->input_full_scale);
-    }
   }
   for (std::int64_t b = 0; b < l.batch; ++b) {
     const float* matrix = w + b * l.w.strides[0];
@@ -489,14 +498,6 @@ void DynamicProductStep::run(StepRun& run) const {
       record->photons += bill.constant * rows * columns + bill.per_input_norm * columns * x_norms +
                          bill.per_weight_norm * rows * w_norms_sum;
       record->photons_detected = record->photons * noise->quantum_efficiency;
-    }
-    if (unquantised && noise->weight_full_scale > 0) {
-      const float reach = noise->weight_full_scale;
-      for (std::int64_t n = 0; n < l.depth * l.columns; ++n) {
-        const float value = matrix[n / l.columns * w_strides[0] + n % l.columns * w_strides[1]];
-        record->operands += 1;
-        record->saturated += value < -reach || value > reach ? 1 : 0;
-      }
     }
     if (statistics) {
       for (std::int64_t k = 0; k < l.depth; ++k) {

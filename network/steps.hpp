@@ -284,6 +284,29 @@ class FakeQuantiseStep : public Step {
   std::int64_t count_;
 };
 
+// Which operand of a product.
+enum class Operand { input, weight };
+
+// A computed operand as its modulators encode it: clipped at the full scale of the product's noise
+// in passes that are noisy or take statistics, elsewhere as it is.
+class LimitStep : public Step {
+ public:
+  LimitStep(std::size_t product, Operand operand, Place from, Place to, std::int64_t count)
+      : product_(product), operand_(operand), from_(from), to_(to), count_(count) {}
+  void run(StepRun& run) const override;
+  void differentiate(BackwardBuilder& builder) const override;
+  void mark_active(BackwardBuilder& builder) const override;
+
+  // The largest magnitude of this pass; infinity where nothing is clipped.
+  float reach(const StepRun& run) const;
+
+ private:
+  std::size_t product_;
+  Operand operand_;
+  Place from_, to_;
+  std::int64_t count_;
+};
+
 // Inputs of a product as 8-bit codes, with the padding of its windows around every image.
 class QuantiseStep : public Step {
  public:
@@ -423,6 +446,7 @@ struct Program::State {
   std::vector<std::unique_ptr<std::vector<float>>> constants;
   std::vector<std::unique_ptr<std::vector<std::int32_t>>> integer_constants;
   int integer_products = 0;
+  bool clips_operands = false;  // at full scale, or at the end of a quantiser's range
   int winograd_products = 0;
   std::vector<std::unique_ptr<WinogradWeights>> winograd_weights;
   std::size_t weight_bytes = 0;

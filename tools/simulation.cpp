@@ -138,6 +138,8 @@ Simulation::Simulation(Experiment experiment, int threads)
   network::ProgramOptions options;
   options.keep_weights = noise_shared_by_pass();
   options.winograd = experiment_.winograd;
+  options.limits_operands = experiment_.law == photonics::Law::homodyne &&
+                            experiment_.encoding == photonics::Encoding::full_scale;
   options.quantisation.weight_bits = experiment_.weight_bits;
   options.quantisation.activation_bits = experiment_.activation_bits;
   if (experiment_.activation_bits > 0 ||

@@ -41,13 +41,15 @@ struct Case {
 };
 
 network::Program gradient_program(const Case& c,
-                                  const network::QuantisationOptions& quantisation = {}) {
+                                  const network::QuantisationOptions& quantisation = {},
+                                  bool limits_operands = false) {
   network::Graph graph = c.model.bind(c.shapes);
   network::simplify(graph);
   network::ProgramOptions options;
   options.gradients = true;
   options.keep_weights = true;
   options.quantisation = quantisation;
+  options.limits_operands = limits_operands;
   return {std::move(graph), options};
 }
 
@@ -109,11 +111,13 @@ struct Check {
   double tolerance = 5e-3;  // of the largest derivative
   bool positive = false;
   network::QuantisationOptions quantisation = {};
+  double range_share = 1;  // of the inputs' ranges, as full scales: less than 1 clips
 };
 
 void expect_gradient(const Case& c, const Check& check) {
   SCOPED_TRACE(c.name);
-  Program program = gradient_program(c, check.quantisation);
+  const bool limits = check.encoding == photonics::Encoding::full_scale;
+  Program program = gradient_program(c, check.quantisation, limits);
   const SampleSource source = random_source(c, check.positive);
   NoiseRequest law;
   law.law = check.law;
@@ -122,6 +126,11 @@ void expect_gradient(const Case& c, const Check& check) {
     network::RangeOptions ranges;
     ranges.method = network::RangeMethod::minmax;
     law.ranges = network::calibrate_ranges(program, source, ranges, 1);
+    for (auto& range : law.ranges) {
+      range.low *= check.range_share;
+      range.high *= check.range_share;
+      range.weight_absolute_maximum *= check.range_share;
+    }
   }
   EnergyGradient gradient(program, source, check.device, law, 2);
   const auto& products = program.products();
@@ -488,6 +497,18 @@ TEST(EnergyGradient, homodyne_law_with_all_its_coefficients) {
     for (const Case& c : {convolutions(true), residuals(true), attention()})
       expect_gradient(c, check);
   }
+}
+
+// A third of the range as full scale: the gradient stops at clipped operands.
+TEST(EnergyGradient, operands_clipped_at_full_scale) {
+  Check check{.law = Law::homodyne,
+              .encoding = photonics::Encoding::full_scale,
+              .device = real_device(),
+              .energy = 200,
+              .step = 0.004,  // differences cross kinks in proportion to it
+              .range_share = 0.3};
+  for (const Case& c : {convolutions(true), residuals(true), attention()})
+    expect_gradient(c, check);
 }
 
 TEST(EnergyGradient, thermal_noise) {

@@ -136,8 +136,7 @@ TEST(CountingFidelity, UnbalancedDiodesAndRealModulators) {
     const std::vector<network::Shape> shapes =
         dynamic ? std::vector<network::Shape>{{1, 1, 16}, {1, 16, 5}}
                 : std::vector<network::Shape>{{1, 16}};
-    network::Program program =
-        dynamic ? make_program(computed, shapes) : make_program(dense_model(), shapes);
+    network::Program program = make_limited_program(dynamic ? computed : dense_model(), shapes);
     const Inputs inputs = random_inputs(shapes, 9);
     const std::size_t channel = dynamic ? 3 : 17;
     for (const auto encoding : {photonics::Encoding::normalised, photonics::Encoding::full_scale}) {

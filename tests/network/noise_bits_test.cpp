@@ -127,7 +127,7 @@ TEST(Saturation, full_scale_counts_where_nothing_is_quantised) {
   const Shape shape{3, 16};
   std::vector<float> ramp;
   for (int i = 0; i < 48; ++i) ramp.push_back(0.1f * static_cast<float>(i) - 2.05f);
-  network::Program program = make_program(dense_model(), {shape});
+  network::Program program = make_limited_program(dense_model(), {shape});
   EXPECT_EQ(statistics_of(program, {ramp})[0].operands, 0);
   ProductNoise noise = shot_noise(0.01);
   noise.input_full_scale = 1.0;
@@ -141,12 +141,76 @@ TEST(Saturation, full_scale_counts_where_nothing_is_quantised) {
   attention.input("b", {1, 3, 2});
   attention.node("MatMul", {"a", "b"}, "y");
   attention.output("y");
-  network::Program dynamic = make_program(attention, {{1, 2, 3}, {1, 3, 2}});
+  network::Program dynamic = make_limited_program(attention, {{1, 2, 3}, {1, 3, 2}});
   noise.weight_full_scale = 2.0;
   dynamic.set_noise({noise});
   const auto both = statistics_of(dynamic, {{0, 2, -2, 0.5f, 0, 0}, {0, 3, 1, -1.5f, 1.9f, -2.5f}});
   EXPECT_EQ(both[0].operands, 12);
   EXPECT_EQ(both[0].saturated, 2 + 2);
+}
+
+// What lies beyond full scale is multiplied as full scale, in noisy passes alone.
+TEST(Saturation, operands_are_clipped_at_full_scale) {
+  OnnxModel attention;
+  attention.input("a", {1, 5, 6});
+  attention.input("b", {1, 6, 4});
+  attention.node("MatMul", {"a", "b"}, "y");
+  attention.output("y");
+  OnnxModel convolution;
+  convolution.input("x", {1, 3, 7, 6});
+  convolution.node("Relu", {"x"}, "r");
+  convolution.node("Conv", {"r", convolution.random("w", {4, 3, 3, 3})}, "c",
+                   {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
+  // The clipped operand has another reader, which gets it whole.
+  convolution.node("Conv", {"r", convolution.random("v", {4, 3, 1, 1})}, "d");
+  convolution.node("Add", {"c", "d"}, "y");
+  convolution.output("y");
+  const auto clipped = [](std::vector<float> values, float limit) {
+    for (float& value : values) value = std::clamp(value, -limit, limit);
+    return values;
+  };
+  ProductNoise nearly_none = shot_noise(1e-24);
+  nearly_none.input_full_scale = 0.4;
+  nearly_none.weight_full_scale = 0.7;
+  auto run = [](const network::Program& program, const Inputs& inputs, bool noisy) {
+    auto lane = program.make_lane();
+    return run_sample(program, lane, inputs, 0, {.noisy = noisy, .statistics = false, .seed = 3});
+  };
+  {
+    const std::vector<Shape> shapes{{1, 5, 6}, {1, 6, 4}};
+    network::Program program = make_limited_program(attention, shapes);
+    const Inputs inputs = random_inputs(shapes, 3);
+    const auto whole = run(program, inputs, false);
+    const auto wanted = run(program, {clipped(inputs[0], 0.4f), clipped(inputs[1], 0.7f)}, false);
+    program.set_noise({nearly_none});
+    EXPECT_EQ(run(program, inputs, false), whole);
+    const auto got = run(program, inputs, true);
+    for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], wanted[i], 1e-5) << i;
+    EXPECT_GT(std::abs(got[0] - whole[0]), 1e-3);
+  }
+  {
+    const std::vector<Shape> shapes{{1, 3, 7, 6}};
+    network::Program program = make_limited_program(convolution, shapes);
+    const Inputs inputs = random_inputs(shapes, 4);
+    const Inputs small{clipped(inputs[0], 0.4f)};
+    ProductNoise unlimited = nearly_none;
+    unlimited.input_full_scale = unlimited.weight_full_scale = 0;
+    // One convolution of the two clips; the reference is a sum of differences of linear parts.
+    program.set_noise({nearly_none, unlimited});
+    const auto first = run(program, inputs, true);
+    program.set_noise({unlimited, nearly_none});
+    const auto second = run(program, inputs, true);
+    const auto whole = run(program, inputs, false);
+    const auto both = run(program, small, false);
+    double moved = 0;
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      EXPECT_NEAR(first[i] + second[i] - whole[i], both[i], 1e-5) << i;
+      moved = std::max(moved, std::abs(static_cast<double>(first[i]) - whole[i]));
+    }
+    EXPECT_GT(moved, 1e-2);
+  }
+  network::Program unable = make_program(attention, {{1, 5, 6}, {1, 6, 4}});
+  EXPECT_THROW(unable.set_noise({nearly_none}), ConfigError);
 }
 
 TEST(GroupedDotLength, is_what_the_authors_code_takes_only_on_request) {

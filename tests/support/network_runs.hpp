@@ -28,6 +28,16 @@ inline network::Program make_program(const OnnxModel& model,
   return make_program(model.bind(shapes), keep_weights);
 }
 
+// A program whose products clip computed operands at the full scales of their noise.
+inline network::Program make_limited_program(const OnnxModel& model,
+                                             const std::vector<network::Shape>& shapes) {
+  network::Graph graph = model.bind(shapes);
+  network::simplify(graph);
+  network::ProgramOptions options;
+  options.limits_operands = true;
+  return {std::move(graph), options};
+}
+
 inline Inputs random_inputs(const std::vector<network::Shape>& shapes, std::uint64_t seed) {
   Inputs inputs;
   for (const auto& shape : shapes) {
