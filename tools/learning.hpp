@@ -98,11 +98,14 @@ class Learning {
 
   std::vector<SearchPoint> search(const Points& shape, const network::SearchOptions& options,
                                   std::vector<SearchPoint>& log, const std::string& stage,
-                                  double share_before, double share);
+                                  double share_before, double share, bool baseline = false);
   SearchPoint measure(const Points& points, bool whole);
   void learn_round(std::size_t index, double cost, const Points* start, double share_before,
                    double share);
+  bool plans_schedule() const;                       // of power, integration and whole repetitions
+  double ledger_joules(const Points& points) const;  // per inference, of the analog products
   void plan_hardware(LearningOutcome& outcome);
+  void plan_hardware(LearningOutcome& outcome, network::Objective objective);
   network::SearchOptions search_options(double first, double growth) const;
   [[noreturn]] void out_of_reach(const std::vector<SearchPoint>& log) const;
   double mean(const Points& points) const;

@@ -363,6 +363,8 @@ TEST_F(LearnVerb, total_objective_costs_less_in_total) {
   };
   EXPECT_GT(ratio(total), 1.5 * ratio(optical));
   EXPECT_NE(total["learn"]["layers"], optical["learn"]["layers"]);
+  // The baseline was searched as the laser can run it: read by read.
+  EXPECT_LT(total["learn"]["uniform_certificate"]["lower95"], 0.05);
 }
 
 TEST_F(LearnVerb, attribution_finds_the_noisy_layer) {
