@@ -8,6 +8,7 @@
 #include <deque>
 #include <limits>
 #include <set>
+#include <tuple>
 
 #include "photonics/error.hpp"
 
@@ -282,6 +283,14 @@ double stability_edf(int alpha, int d, std::size_t m, bool modified, bool overla
   return std::isfinite(edf) && edf > 0 ? edf : nan;
 }
 
+std::pair<double, double> stability_interval(const StabilityPoint& point, double confidence) {
+  if (!(point.edf > 0)) return {nan, nan};
+  const boost::math::chi_squared law(point.edf);
+  const double tail = (1 - confidence) / 2;
+  return {point.deviation * std::sqrt(point.edf / quantile(complement(law, tail))),
+          point.deviation * std::sqrt(point.edf / quantile(law, tail))};
+}
+
 std::vector<StabilityPoint> stability_curve(Stability kind, std::span<const double> x,
                                             double tau0_s, const StabilityOptions& options) {
   if (x.size() < 4) {
@@ -326,10 +335,7 @@ std::vector<StabilityPoint> stability_curve(Stability kind, std::span<const doub
       const bool overlapping = kind != Stability::adev && kind != Stability::hdev;
       point->edf = stability_edf(point->alpha, d, m, modified, overlapping, x.size());
       if (point->edf > 0) {
-        const boost::math::chi_squared law(point->edf);
-        const double tail = (1 - options.confidence) / 2;
-        point->lower = point->deviation * std::sqrt(point->edf / quantile(complement(law, tail)));
-        point->upper = point->deviation * std::sqrt(point->edf / quantile(law, tail));
+        std::tie(point->lower, point->upper) = stability_interval(*point, options.confidence);
       }
     }
     curve.push_back(*point);

@@ -21,6 +21,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace attojoule::calibration {
@@ -57,6 +58,9 @@ struct StabilityOptions {
 // Throws RunError for fewer than four phase points or a tau0 that is not positive.
 std::vector<StabilityPoint> stability_curve(Stability kind, std::span<const double> x,
                                             double tau0_s, const StabilityOptions& options);
+
+// Chi-square interval of a deviation; NaN where its equivalent degrees of freedom are not known.
+std::pair<double, double> stability_interval(const StabilityPoint& point, double confidence);
 
 // x_0 = 0, x_(k+1) = x_k + y_k tau0: phase of a fractional frequency.
 std::vector<double> phase_from_frequency(std::span<const double> y, double tau0_s);

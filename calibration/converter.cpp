@@ -62,13 +62,13 @@ double aliased(double omega) {
 SineFit fit_sine(std::span<const double> y, double omega) {
   const std::size_t n = y.size();
   if (n < 8) {
-    throw RunError(
+    throw DataError(
         fmt::format("sine fit: {} samples (at least eight are needed). Give a longer "
                     "record.",
                     n));
   }
   if (std::all_of(y.begin(), y.end(), [&](double value) { return value == y[0]; })) {
-    throw RunError(
+    throw DataError(
         "sine fit: every sample is the same (no sine was applied, or the wrong column). "
         "Choose another column.");
   }
@@ -112,11 +112,8 @@ SineFit fit_sine(std::span<const double> y, double omega) {
       if (!(fit.omega > 0) || fit.omega > pi || !std::isfinite(step)) break;
     }
   }
-  if (!converged || !inverse.allFinite()) {
-    throw RunError(
-        "sine fit: no convergence (is there one sine wave in the record?). Give its "
-        "frequency with --frequency, or another column.");
-  }
+  fit.converged = converged && inverse.allFinite();
+  if (!fit.converged) return fit;
   fit.offset = p[2];
   fit.amplitude = std::hypot(p[0], p[1]);
   const double phase_middle = std::atan2(-p[1], p[0]);
@@ -132,13 +129,18 @@ SineFit fit_sine(std::span<const double> y, double omega) {
   }
   fit.residual_rms = std::sqrt(squares / static_cast<double>(n));
   fit.noise = std::sqrt(squares / static_cast<double>(n - static_cast<std::size_t>(parameters)));
+  // Amplitude, offset and frequency as linear functions of the fitted numbers near the solution.
+  Eigen::MatrixXd map = Eigen::MatrixXd::Zero(parameters - 1, parameters);
   if (fit.amplitude > 0) {
-    const Eigen::Vector2d direction(p[0] / fit.amplitude, p[1] / fit.amplitude);
-    fit.amplitude_error =
-        fit.noise * std::sqrt(direction.dot(inverse.topLeftCorner(2, 2) * direction));
+    map(0, 0) = p[0] / fit.amplitude;
+    map(0, 1) = p[1] / fit.amplitude;
   }
-  fit.offset_error = fit.noise * std::sqrt(inverse(2, 2));
-  if (parameters == 4) fit.omega_error = fit.noise * std::sqrt(inverse(3, 3)) / middle;
+  map(1, 2) = 1;
+  if (parameters == 4) map(2, 3) = 1 / middle;
+  fit.covariance = fit.noise * fit.noise * map * inverse * map.transpose();
+  fit.amplitude_error = std::sqrt(fit.covariance(0, 0));
+  fit.offset_error = std::sqrt(fit.covariance(1, 1));
+  if (parameters == 4) fit.omega_error = std::sqrt(fit.covariance(2, 2));
   return fit;
 }
 
@@ -172,6 +174,16 @@ ConverterFigures converter_figures(const SineFit& fit, int bits) {
     }
   }
   figures.thd_db = 10 * std::log10(harmonics) - 20 * std::log10(fit.amplitude);
+  // Each of a line's two components has the variance v; the square of their amplitude a, 4 v a^2 +
+  // 4 v^2, and a^2 itself is v + v too large.
+  const double v = 2 * fit.residual_rms * fit.residual_rms / n;
+  double harmonics_variance = 0;
+  for (const double db : figures.harmonic_db) {
+    const double square = std::pow(fit.amplitude, 2) * std::pow(10, db / 10);
+    if (square > 0) harmonics_variance += 4 * v * std::max(square - 2 * v, 0.0) + 4 * v * v;
+  }
+  constexpr double db_per_neper = 20 / std::numbers::ln10;
+  figures.thd_error_db = db_per_neper / 2 * std::sqrt(harmonics_variance) / harmonics;
   const double peak = spectrum_peak(fit.residuals, std::nullopt);
   const double amplitude = line_amplitude(fit.residuals, peak);
   if (amplitude > greatest) {
@@ -179,6 +191,8 @@ ConverterFigures converter_figures(const SineFit& fit, int bits) {
     figures.spur_omega = peak;
   }
   figures.sfdr_db = 20 * std::log10(fit.amplitude / greatest);
+  figures.sfdr_error_db =
+      db_per_neper * std::hypot(std::sqrt(v) / greatest, fit.amplitude_error / fit.amplitude);
   return figures;
 }
 
@@ -227,6 +241,21 @@ CodeHistogram code_histogram(std::span<const double> codes) {
     histogram.dnl.push_back(width / step - 1);
     histogram.inl.push_back((transition[k - 1] - transition[first - 1]) / step -
                             static_cast<double>(k - first));
+    // Cumulative shares h of independent samples have the covariance h_i (1 - h_j) / N, i <= j. An
+    // INL is T_k - T_first less its share of the line to the last transition, in steps.
+    const auto transition_covariance = [&](std::size_t i, std::size_t j) {
+      const auto angle = [&](std::size_t at) { return std::acos(-transition[at]); };
+      const double h_i = angle(std::min(i, j)) / pi, h_j = angle(std::max(i, j)) / pi;
+      return pi * pi * std::sin(angle(i)) * std::sin(angle(j)) * h_i * (1 - h_j) / total;
+    };
+    const double along = static_cast<double>(k - first) / static_cast<double>(last - first + 1);
+    const std::array<std::pair<std::size_t, double>, 3> parts{
+        std::pair{k - 1, 1.0}, {first - 1, along - 1}, {last, -along}};
+    double variance = 0;
+    for (const auto& [i, a] : parts) {
+      for (const auto& [j, b] : parts) variance += a * b * transition_covariance(i, j);
+    }
+    histogram.inl_error.push_back(std::sqrt(std::max(variance, 0.0)) / step);
     const double share = histogram.counts[k] / total;
     const double spread = std::sqrt(histogram.counts[k] * (1 - share));
     histogram.dnl_error.push_back(histogram.counts[k] > 0

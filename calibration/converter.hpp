@@ -12,6 +12,7 @@
 // Test: tests/calibration/converter_test.cpp (ideal quantiser, known DNL, coverage).
 #pragma once
 
+#include <Eigen/Core>
 #include <array>
 #include <cstddef>
 #include <span>
@@ -28,20 +29,25 @@ struct SineFit {
   double noise = 0;         // residual standard deviation, by degrees of freedom
   double amplitude_error = 0, omega_error = 0, offset_error = 0;  // standard
   bool frequency_fitted = false;
+  bool converged = false;      // else only omega, the last tried, is there
+  Eigen::MatrixXd covariance;  // of amplitude, offset, and omega where it was fitted
   std::vector<double> residuals;
 };
 
 // omega > 0: three parameters. omega = 0: four, started from the peak of the spectrum.
-// RunError for fewer than eight samples, a constant record, or no convergence.
+// DataError for fewer than eight samples or a constant record.
 SineFit fit_sine(std::span<const double> y, double omega);
 
 struct ConverterFigures {
   double sinad_db = 0, sinad_error_db = 0;
   double enob = 0, enob_error = 0;
   bool enob_of_full_scale = false;  // else of the sine's own range
-  double thd_db = 0;                // harmonics 2 to 10, below the fundamental: negative
-  double sfdr_db = 0;               // fundamental to the greatest other line
-  double spur_omega = 0;            // where that line is
+  // Harmonics 2 to 10, below the fundamental: negative; fundamental to the greatest other line.
+  // Standard errors from the variance 2 r^2 / N of an amplitude's square root, for lines that stand
+  // above the noise; a line that is its greatest peak is no better known than by itself.
+  double thd_db = 0, thd_error_db = 0;
+  double sfdr_db = 0, sfdr_error_db = 0;
+  double spur_omega = 0;  // where that line is
   std::array<double, 9> harmonic_db{};
 };
 
@@ -49,11 +55,11 @@ struct ConverterFigures {
 ConverterFigures converter_figures(const SineFit& fit, int bits);
 
 struct CodeHistogram {
-  int first_code = 0;             // of dnl[0]
-  std::vector<double> dnl, inl;   // in steps, per code
-  std::vector<double> dnl_error;  // standard, of independent samples
-  std::vector<double> counts;     // from the least code seen to the greatest
-  std::vector<int> missing;       // codes without a sample
+  int first_code = 0;                        // of dnl[0]
+  std::vector<double> dnl, inl;              // in steps, per code
+  std::vector<double> dnl_error, inl_error;  // standard, of independent samples
+  std::vector<double> counts;                // from the least code seen to the greatest
+  std::vector<int> missing;                  // codes without a sample
 };
 
 // Samples must be whole numbers. The outermost two codes seen are left out: a sine that clips fills

@@ -79,14 +79,14 @@ std::optional<Bandwidth> bandwidth(std::span<const double> frequency_hz,
                                    double reference_high_hz, double drop_db) {
   const std::size_t n = frequency_hz.size();
   if (n < 8) {
-    throw RunError(
+    throw DataError(
         fmt::format("bandwidth: {} points (at least eight are needed). Give a finer sweep.", n));
   }
   std::vector<double> reference;
   std::size_t start = 0;
   for (std::size_t i = 0; i < n; ++i) {
     if (i > 0 && !(frequency_hz[i] > frequency_hz[i - 1])) {
-      throw RunError("bandwidth: frequencies do not rise. Sort the rows.");
+      throw DataError("bandwidth: frequencies do not rise. Sort the rows.");
     }
     if (frequency_hz[i] >= reference_low_hz && frequency_hz[i] <= reference_high_hz) {
       reference.push_back(level_db[i]);
@@ -94,7 +94,7 @@ std::optional<Bandwidth> bandwidth(std::span<const double> frequency_hz,
     }
   }
   if (reference.empty()) {
-    throw RunError(
+    throw ConfigError(
         fmt::format("bandwidth: no point lies in the reference range {} Hz to {} Hz. Give "
                     "another --reference.",
                     reference_low_hz, reference_high_hz));
@@ -142,7 +142,7 @@ std::optional<Bandwidth> bandwidth(std::span<const double> frequency_hz,
 }
 
 Fit fit_low_pass(std::span<const double> frequency_hz, std::span<const double> level_db,
-                 LowPass model, double start_bandwidth_hz) {
+                 LowPass model, double start_bandwidth_hz, double scatter_db) {
   const std::vector<double> frequency(frequency_hz.begin(), frequency_hz.end());
   FitProblem problem;
   problem.y.assign(level_db.begin(), level_db.end());
@@ -176,7 +176,21 @@ Fit fit_low_pass(std::span<const double> frequency_hz, std::span<const double> l
       break;
   }
   problem.convention = SigmaConvention::scale;
-  return fit(problem);
+  if (scatter_db > 0) problem.sigma.assign(problem.y.size(), scatter_db);
+  Fit best = fit(problem);
+  // Corners and Q enter by their squares: either sign is the same response.
+  for (std::size_t k = 1; k < best.values.size(); ++k) {
+    if (best.values[k] >= 0) continue;
+    const auto at = static_cast<Eigen::Index>(k);
+    best.values[k] = -best.values[k];
+    best.covariance.row(at) *= -1;
+    best.covariance.col(at) *= -1;
+  }
+  return best;
+}
+
+double low_pass_level(LowPass model, const std::vector<double>& parameters, double frequency_hz) {
+  return low_pass_level(model, parameters.data(), frequency_hz);
 }
 
 ModelBandwidth model_bandwidth(const Fit& fit, LowPass model, double drop_db) {

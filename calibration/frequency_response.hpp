@@ -32,7 +32,8 @@ struct Bandwidth {
 
 // First crossing of reference - drop_db above the reference range, on a level smoothed by a running
 // median (none for data without scatter). nullopt where the level does not fall that far.
-// RunError for fewer than eight points, frequencies that do not rise, or an empty reference range.
+// DataError for fewer than eight points or frequencies that do not rise, ConfigError for an empty
+// reference range.
 std::optional<Bandwidth> bandwidth(std::span<const double> frequency_hz,
                                    std::span<const double> level_db, double reference_low_hz,
                                    double reference_high_hz, double drop_db);
@@ -43,9 +44,13 @@ double level_scatter_db(std::span<const double> level_db);
 enum class LowPass { one_pole, two_poles, complex_pair, complex_pair_and_pole };
 std::string name_of(LowPass model);
 
-// Parameters "gain" [dB] and "f1" [Hz], "f2", or "f0" [Hz], "Q".
+// Parameters "gain" [dB] and "f1" [Hz], "f2", or "f0" [Hz], "Q". With the points' scatter chi2 is
+// relative to it; the covariance is scaled by chi2 / dof all the same.
 Fit fit_low_pass(std::span<const double> frequency_hz, std::span<const double> level_db,
-                 LowPass model, double start_bandwidth_hz);
+                 LowPass model, double start_bandwidth_hz, double scatter_db = 0);
+
+// Level [dB] of the model with the parameters of fit_low_pass(), in its order.
+double low_pass_level(LowPass model, const std::vector<double>& parameters, double frequency_hz);
 
 // Where the fitted model is 3 dB below its gain [Hz], and its standard error.
 struct ModelBandwidth {

@@ -1,14 +1,10 @@
 #include "calibration/nested_variance.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <boost/math/distributions/chi_squared.hpp>
 #include <boost/math/distributions/fisher_f.hpp>
 #include <cmath>
 #include <utility>
-
-#include "photonics/error.hpp"
 
 namespace attojoule::calibration {
 namespace {
@@ -59,23 +55,22 @@ NestedVariance nested_variance(std::span<const double> target, std::span<const d
     result.target.push_back(t);
     result.mean.push_back(mean);
   }
+  result.dof_read = static_cast<double>(result.readings) - static_cast<double>(result.cells);
+  result.dof_write = static_cast<double>(result.cells) - static_cast<double>(result.targets);
   if (result.targets < 2) {
-    throw RunError(
-        "weights: one target value (a transfer needs at least two). Give a file with more "
-        "targets, or name its column with --target.");
+    result.undetermined =
+        "one target value: a transfer needs at least two. Give a file with more targets, or name "
+        "its column with --target";
+  } else if (result.dof_read < 1) {
+    result.undetermined =
+        "cannot separate read noise and programming noise: no value was read twice after one "
+        "writing. Read every written value at least twice";
+  } else if (result.dof_write < 1) {
+    result.undetermined =
+        "cannot separate programming noise and systematic transfer error: no target was written "
+        "twice. Write every target at least twice";
   }
-  result.dof_read = static_cast<double>(result.readings - result.cells);
-  result.dof_write = static_cast<double>(result.cells - result.targets);
-  if (result.dof_read < 1) {
-    throw RunError(
-        "weights: no value was read twice after one writing (read noise and programming "
-        "noise cannot be separated). Read every written value at least twice.");
-  }
-  if (result.dof_write < 1) {
-    throw RunError(
-        "weights: no target was written twice (programming noise and systematic transfer "
-        "error cannot be separated). Write every target at least twice.");
-  }
+  if (!result.undetermined.empty()) return result;
   result.ms_read = within / result.dof_read;
   result.ms_write = between / result.dof_write;
   result.n0 = corrected / result.dof_write;

@@ -18,11 +18,14 @@
 #include <cstddef>
 #include <map>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace attojoule::calibration {
 
 struct NestedVariance {
+  // What this design cannot tell apart and what would; then only the counts are there.
+  std::string undetermined;
   std::size_t targets = 0, cells = 0, readings = 0;
   double n0 = 0;  // readings per cell that count
   double ms_read = 0, ms_write = 0;
@@ -40,8 +43,8 @@ struct NestedVariance {
   double residual_variance = 0;  // the same about the line
 };
 
-// All of one length; write and read are labels (write counts within its target). RunError where
-// nothing was written or read twice, or there are fewer than two targets.
+// All of one length; write and read are labels (write counts within its target). Where nothing was
+// written or read twice, or there are fewer than two targets, `undetermined` says so.
 NestedVariance nested_variance(std::span<const double> target, std::span<const double> write,
                                std::span<const double> value);
 

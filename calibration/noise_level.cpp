@@ -29,7 +29,7 @@ NoiseLevel mean_level(const photonics::PowerSpectrum& spectrum, double low_hz, d
     ++level.points;
   }
   if (level.points == 0) {
-    throw RunError(
+    throw ConfigError(
         fmt::format("noise density: no bin of the spectrum lies between {} Hz and {} Hz. "
                     "Widen --range, or take longer segments.",
                     low_hz, high_hz));
@@ -46,7 +46,7 @@ NoiseLevel mean_level(const photonics::PowerSpectrum& spectrum, double low_hz, d
 NoiseLevel trace_level(std::span<const double> power_w, const std::string& averaging,
                        double noise_bandwidth_hz) {
   if (power_w.size() < 2) {
-    throw RunError(
+    throw ConfigError(
         "noise density: fewer than two points of the trace lie in the range. Widen "
         "--range.");
   }
@@ -56,7 +56,7 @@ NoiseLevel trace_level(std::span<const double> power_w, const std::string& avera
   double sum = 0, squares = 0;
   for (const double power : power_w) {
     if (!(power > 0))
-      throw RunError("noise density: a power that is not positive. Mend the trace.");
+      throw DataError("noise density: a power that is not positive. Mend the trace.");
     const double value = logarithmic ? std::log(power) : amplitude ? std::sqrt(power) : power;
     sum += value;
     squares += value * value;

@@ -41,12 +41,12 @@ struct NoiseLevel {
 };
 
 // Mean density of the bins in [low, high] except 0 and the Nyquist frequency, whose one bin each
-// has another law. RunError where no bin is left.
+// has another law. ConfigError where no bin is left.
 NoiseLevel mean_level(const photonics::PowerSpectrum& spectrum, double low_hz, double high_hz);
 
 // Density of a flat stretch of an analyser's trace, powers in W. Averaged as the trace was: dB for
 // "log", amplitudes for "voltage", powers else; the error is the scatter of the points over
-// sqrt(points). RunError for fewer than two points or a power that is not positive.
+// sqrt(points). ConfigError for fewer than two points, DataError for a power that is not positive.
 NoiseLevel trace_level(std::span<const double> power_w, const std::string& averaging,
                        double noise_bandwidth_hz);
 

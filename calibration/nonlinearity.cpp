@@ -74,7 +74,7 @@ ChannelCurve fit_curve(double channel, std::span<const double> x, std::span<cons
   ChannelCurve result;
   result.channel = channel;
   if (x.size() < 8) {
-    throw RunError(
+    throw DataError(
         fmt::format("nonlinearity: channel {} has {} points (at least eight are needed). "
                     "Give more.",
                     channel, x.size()));
@@ -82,7 +82,7 @@ ChannelCurve fit_curve(double channel, std::span<const double> x, std::span<cons
   result.input_scale = *std::max_element(x.begin(), x.end());
   result.output_scale = *std::max_element(y.begin(), y.end());
   if (!(result.input_scale > 0) || !(result.output_scale > 0)) {
-    throw RunError(
+    throw DataError(
         fmt::format("nonlinearity: channel {} has no positive input or output. Check the "
                     "columns.",
                     channel));
@@ -90,7 +90,7 @@ ChannelCurve fit_curve(double channel, std::span<const double> x, std::span<cons
   std::vector<double> sx, sy;
   for (std::size_t i = 0; i < x.size(); ++i) {
     if (x[i] < 0) {
-      throw RunError(
+      throw DataError(
           fmt::format("nonlinearity: channel {} has the input {} (intensities are not "
                       "negative). Subtract the dark level, or delete the row.",
                       channel, x[i]));
@@ -99,11 +99,6 @@ ChannelCurve fit_curve(double channel, std::span<const double> x, std::span<cons
     sy.push_back(y[i] / result.output_scale);
   }
   result.fit = fit(problem_of(std::move(sx), std::move(sy), model));
-  if (result.fit.status != FitStatus::converged) {
-    throw RunError(fmt::format("nonlinearity: channel {}, model {}: {}. Choose another --model.",
-                               channel, name_of(model),
-                               result.fit.message.empty() ? "no convergence" : result.fit.message));
-  }
   return result;
 }
 
@@ -111,8 +106,8 @@ double predict(const ChannelCurve& channel, CurveModel model, double x) {
   return curve(model, channel.fit.values.data(), x / channel.input_scale);
 }
 
-double block_error(std::span<const double> x, std::span<const double> y, CurveModel model,
-                   std::size_t blocks) {
+std::optional<double> block_error(std::span<const double> x, std::span<const double> y,
+                                  CurveModel model, std::size_t blocks) {
   double squares = 0;
   const double scale = *std::max_element(y.begin(), y.end());
   for (std::size_t block = 0; block < blocks; ++block) {
@@ -124,6 +119,7 @@ double block_error(std::span<const double> x, std::span<const double> y, CurveMo
       rest_y.push_back(y[i]);
     }
     const ChannelCurve part = fit_curve(0, rest_x, rest_y, model);
+    if (part.fit.status != FitStatus::converged) return std::nullopt;
     for (std::size_t i = first; i < end; ++i) {
       const double error = y[i] - predict(part, model, x[i]) * part.output_scale;
       squares += error * error / (scale * scale);

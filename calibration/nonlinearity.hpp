@@ -15,6 +15,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,15 +35,17 @@ struct ChannelCurve {
   Fit fit;                                   // of the scaled values
 };
 
-// x, y > 0 somewhere. RunError where the model does not converge or the points are too few.
+// x, y > 0 somewhere; ChannelCurve::fit.status says whether the model converged and could be
+// determined. DataError for fewer than eight points, no positive value, or a negative input.
 ChannelCurve fit_curve(double channel, std::span<const double> x, std::span<const double> y,
                        CurveModel model);
 
 // Scaled output that the curve predicts at an unscaled input.
 double predict(const ChannelCurve& curve, CurveModel model, double x);
 
-// Root mean square of the prediction error over contiguous blocks held out in turn, scaled.
-double block_error(std::span<const double> x, std::span<const double> y, CurveModel model,
-                   std::size_t blocks);
+// Root mean square of the prediction error over contiguous blocks held out in turn, scaled; nullopt
+// where the model does not converge without one of them.
+std::optional<double> block_error(std::span<const double> x, std::span<const double> y,
+                                  CurveModel model, std::size_t blocks);
 
 }  // namespace attojoule::calibration

@@ -159,6 +159,76 @@ data::ConfigNode without_other_description(const data::ConfigNode& root, const s
   return result;
 }
 
+std::string csv_number(double v) {
+  return std::isfinite(v) ? fmt::format("{:.17g}", v) : "";
+}
+
+std::string table_csv(const ResultTable& table) {
+  std::string text;
+  for (std::size_t c = 0; c < table.columns.size(); ++c) {
+    text +=
+        fmt::format("{}{} [{}]", c > 0 ? "," : "", table.columns[c].name, table.columns[c].unit);
+  }
+  text += "\n";
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    for (std::size_t c = 0; c < table.columns.size(); ++c) {
+      const auto& column = table.columns[c];
+      if (c > 0) text += ",";
+      text += column.texts.empty() ? csv_number(column.values[row]) : csv_cell(column.texts[row]);
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+Json table_json(const ResultTable& table) {
+  Json object = Json::object();
+  for (const auto& column : table.columns) {
+    Json values = Json::array();
+    for (const double v : column.values) values.push_back(number(v));
+    if (!column.texts.empty()) values = column.texts;
+    object[column.name] = {{"unit", column.unit}, {"values", values}};
+  }
+  return object;
+}
+
+std::string table_html(const ResultTable& table) {
+  std::string html = fmt::format("<h2>Table: {}</h2>\n<table>\n<tr>", html_escaped(table.name));
+  for (const auto& column : table.columns) {
+    html += fmt::format("<th>{}{}</th>", html_escaped(column.name),
+                        column.unit == "1" ? "" : " [" + html_escaped(column.unit) + "]");
+  }
+  html += "</tr>\n";
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    html += "<tr>";
+    for (const auto& column : table.columns) {
+      const std::string cell = !column.texts.empty() ? html_escaped(column.texts[row])
+                               : std::isfinite(column.values[row])
+                                   ? fmt::format("{:.6g}", column.values[row])
+                                   : "not known";
+      html += fmt::format("<td>{}</td>", cell);
+    }
+    html += "</tr>\n";
+  }
+  return html + "</table>\n";
+}
+
+// Data sets /calibration/tables/NAME/COLUMN.
+void write_table(data::ResultWriter& writer, const ResultTable& table) {
+  const std::string group = "/calibration/tables/" + table.name + "/";
+  std::vector<double> index(table.rows());
+  for (std::size_t i = 0; i < index.size(); ++i) index[i] = static_cast<double>(i);
+  writer.axis(group + "row", index, "1", "row");
+  for (const auto& column : table.columns) {
+    const std::string path = group + column.name;
+    if (column.texts.empty()) {
+      writer.write(path, column.values, {group + "row"}, column.unit, column.name);
+    } else {
+      writer.write(path, column.texts, {group + "row"}, column.name);
+    }
+  }
+}
+
 bool has_device_values(const CalibrationResult& result) {
   return !result.device.empty() && result.verdict == Verdict::accepted;
 }
@@ -215,6 +285,10 @@ std::string result_json(const CalibrationResult& result) {
   for (const auto& [method, estimates] : result.alternatives) {
     object["methods"][method] = estimates_json(estimates);
   }
+  object["tables"] = Json::object();
+  for (const ResultTable& table : result.tables) {
+    if (table.in_report) object["tables"][table.name] = table_json(table);
+  }
   object["inputs"] = Json::array();
   for (const InputFile& input : result.inputs) {
     object["inputs"].push_back(
@@ -226,7 +300,7 @@ std::string result_json(const CalibrationResult& result) {
 
 std::string residuals_csv(const CalibrationResult& result) {
   std::string text = "place,x,y,model,sigma,residual,standardised,leverage,used\n";
-  const auto cell = [](double v) { return std::isfinite(v) ? fmt::format("{:.17g}", v) : ""; };
+  const auto cell = csv_number;
   for (const ResidualRow& row : result.residuals) {
     text += fmt::format("{},{},{},{},{},{},{},{},{}\n", csv_cell(row.place), cell(row.x),
                         cell(row.y), cell(row.model), cell(row.sigma), cell(row.y - row.model),
@@ -251,17 +325,17 @@ std::string report_html(const CalibrationResult& result) {
                       html_escaped(result.model), html_escaped(result.method));
   html += fmt::format("<h2>Parameters</h2>\n<table>\n{}{}</table>\n", table_head,
                       rows_html(result.parameters));
-  html += fmt::format(
-      "<p>{} points used, {} left out. chi2/dof {} ({:g} degrees of freedom). Type A covariance "
-      "{}. "
-      "{}</p>\n",
-      result.points_used, result.rejected.size(),
-      std::isfinite(result.chi2_reduced()) ? fmt::format("{:.4g}", result.chi2_reduced())
-                                           : "not known",
-      result.dof,
-      result.covariance_scaled ? "scaled by chi2/dof (only ratios of the sigmas are known)"
-                               : "not scaled (known sigmas)",
-      html_escaped(result.identifiability));
+  html +=
+      fmt::format("<p>{} points used, {} left out.", result.points_used, result.rejected.size());
+  // Without a chi2 nothing was fitted.
+  if (std::isfinite(result.chi2_reduced())) {
+    html += fmt::format(" chi2/dof {:.4g} ({:g} degrees of freedom). Type A covariance {}.",
+                        result.chi2_reduced(), result.dof,
+                        result.covariance_scaled
+                            ? "scaled by chi2/dof (only ratios of the sigmas are known)"
+                            : "not scaled (known sigmas)");
+  }
+  html += fmt::format(" {}</p>\n", html_escaped(result.identifiability));
   if (!result.figures.empty()) {
     html += fmt::format("<h2>Figures</h2>\n<table>\n{}{}</table>\n", table_head,
                         rows_html(result.figures));
@@ -276,6 +350,9 @@ std::string report_html(const CalibrationResult& result) {
         "chi2 per point {:.3g}, {:.1f} % inside their 95 % bands.</p>\n",
         result.hold_out->points, result.hold_out->rms, result.hold_out->chi2_per_point,
         100 * result.hold_out->coverage95);
+  }
+  for (const ResultTable& table : result.tables) {
+    if (table.in_report) html += table_html(table);
   }
   if (!result.plots.empty()) html += "<h2>Plots</h2>\n";
   for (const Plot& plot : result.plots) html += svg_of(plot);
@@ -302,7 +379,7 @@ std::string report_html(const CalibrationResult& result) {
     html += "</table>\n";
   }
   if (!result.python.empty()) {
-    html += fmt::format("<h2>Check with scipy</h2>\n<pre>{}</pre>\n", html_escaped(result.python));
+    html += fmt::format("<h2>Check in Python</h2>\n<pre>{}</pre>\n", html_escaped(result.python));
   }
   html += fmt::format("<p>Written by attojoule {} ({}).</p>\n</body></html>\n",
                       data::program_version(), data::git_sha());
@@ -319,7 +396,7 @@ DeviceText device_yaml(const CalibrationResult& result, const std::string& base_
     root.set(key + "=" + value);
     yaml = root.dump();
   }
-  std::vector<std::pair<std::string, Eigen::VectorXd>> taken;  // key, its row of the map
+  std::vector<std::pair<Eigen::Index, double>> taken;  // which parameter, times what
   data::DeviceCalibration own;
   // A value may need another one that is set after it (a transimpedance amplifier its resistor):
   // what is refused is tried again while anything else is taken.
@@ -348,20 +425,14 @@ DeviceText device_yaml(const CalibrationResult& result, const std::string& base_
         continue;
       }
       progress = true;
-      Eigen::VectorXd row =
-          Eigen::VectorXd::Zero(static_cast<Eigen::Index>(result.parameters.size()));
-      row(static_cast<Eigen::Index>(k)) = entry.factor;
-      taken.emplace_back(entry.key, row);
+      taken.emplace_back(static_cast<Eigen::Index>(k), entry.factor);
       own.parameters.push_back({entry.key, entry.unit, value, e.u_a * std::abs(entry.factor),
                                 e.u_b * std::abs(entry.factor)});
     }
     waiting = refused;
   }
   if (taken.empty()) return text;
-  const auto n = static_cast<Eigen::Index>(taken.size());
-  Eigen::MatrixXd map(n, static_cast<Eigen::Index>(result.parameters.size()));
-  for (Eigen::Index i = 0; i < n; ++i) map.row(i) = taken[static_cast<std::size_t>(i)].second;
-  const Eigen::MatrixXd covariance = map * result.covariance() * map.transpose();
+  const Eigen::MatrixXd all = result.covariance();
   text.yaml = "# Written by attojoule calibrate " + result.kind + ".\n";
   for (const std::string& item : text.left_out) text.yaml += "# left out: " + item + "\n";
   text.yaml += yaml;
@@ -372,8 +443,11 @@ DeviceText device_yaml(const CalibrationResult& result, const std::string& base_
         fmt::format(", {} (sha256 {})", std::filesystem::path(input.path).filename().string(),
                     input.sha256.substr(0, 16));
   }
-  for (Eigen::Index i = 0; i < n; ++i) {
-    for (Eigen::Index k = 0; k < n; ++k) own.covariance.push_back(covariance(i, k));
+  // Elements, not a product of matrices: a covariance that is not known concerns others.
+  for (const auto& [i, factor] : taken) {
+    for (const auto& [k, other_factor] : taken) {
+      own.covariance.push_back(all(i, k) * factor * other_factor);
+    }
   }
   text.yaml += data::calibration_to_yaml(data::combine(base_calibration, own));
   return text;
@@ -448,6 +522,7 @@ std::vector<std::string> write_calibration(const CalibrationResult& result,
     writer.write("/calibration/sigma", sigma, {"/calibration/point"}, "1",
                  "standard deviation used");
   }
+  for (const ResultTable& table : result.tables) write_table(writer, table);
   // A device file of an earlier run must not stand beside a result that has none.
   const DeviceText device = device_yaml(result, options.base_device_yaml, options.base_calibration);
   if (device.yaml.empty()) {
@@ -457,7 +532,14 @@ std::vector<std::string> write_calibration(const CalibrationResult& result,
   }
   write_text(directory / "residuals.csv", residuals_csv(result));
   write_text(directory / "report.html", report_html(result));
-  if (!result.python.empty()) write_text(directory / "check.py", result.python);
+  for (const ResultTable& table : result.tables) {
+    write_text(directory / (table.name + ".csv"), table_csv(table));
+  }
+  if (result.python.empty()) {
+    std::filesystem::remove(directory / "check.py", error);
+  } else {
+    write_text(directory / "check.py", result.python);
+  }
   writer.commit();
   write_text(directory / "result.json", result_json(result));
   return device.left_out;

@@ -230,6 +230,27 @@ Estimate derived(const CalibrationResult& result, const std::string& name, const
   return value;
 }
 
+std::size_t ResultTable::rows() const {
+  if (columns.empty()) return 0;
+  return columns[0].texts.empty() ? columns[0].values.size() : columns[0].texts.size();
+}
+
+void append_separate(CalibrationResult& result, Estimate estimate) {
+  if (!std::isfinite(estimate.interval_low)) {
+    set_interval(estimate, std::numeric_limits<double>::infinity());
+  }
+  const auto n = static_cast<Eigen::Index>(result.parameters.size());
+  for (auto* covariance : {&result.covariance_a, &result.covariance_b}) {
+    const bool is_a = covariance == &result.covariance_a;
+    const double u = is_a ? estimate.u_a : estimate.u_b;
+    covariance->conservativeResize(n + 1, n + 1);
+    covariance->row(n).setConstant(is_a ? not_known : 0);
+    covariance->col(n).setConstant(is_a ? not_known : 0);
+    (*covariance)(n, n) = u * u;
+  }
+  result.parameters.push_back(std::move(estimate));
+}
+
 void append_derived(CalibrationResult& result, const std::string& name, const std::string& unit,
                     const std::string& meaning,
                     const std::function<double(const std::vector<double>&)>& formula) {

@@ -30,7 +30,7 @@ struct Estimate {
   double value = not_known;
   double u_a = not_known, u_b = 0;                             // standard uncertainties; 0: none
   double interval_low = not_known, interval_high = not_known;  // 95 %
-  std::string meaning;                                         // in words
+  std::string meaning{};                                       // in words
   double combined() const;
 };
 
@@ -55,6 +55,20 @@ struct Plot {
   std::string title, x_label, y_label;
   bool log_x = false, log_y = false;
   std::vector<PlotSeries> series;
+};
+
+// Columns of like length that a result is made of or consists of besides its parameters: the curve
+// of an Allan deviation, a spectrum, the record itself. Written as NAME.csv and into cal.h5.
+struct ResultTable {
+  struct Column {
+    std::string name, unit;            // a word without '/', not "row"; "1" for a pure number
+    std::vector<double> values;        // NaN: not known
+    std::vector<std::string> texts{};  // in place of values
+  };
+  std::string name;  // "curve"
+  std::vector<Column> columns;
+  bool in_report = true;  // in result.json, the report and the terminal as well: short ones
+  std::size_t rows() const;
 };
 
 // A parameter that the simulator takes: `key` as device files write it.
@@ -103,10 +117,13 @@ struct CalibrationResult {
   std::optional<HoldOut> hold_out;
   std::vector<ResidualRow> residuals;
   std::vector<Plot> plots;
+  std::vector<ResultTable> tables;
   std::vector<DeviceEntry> device;
   // What the device parameters hold at, by key: "laser.wavelength", "1310 nm".
   std::vector<std::pair<std::string, std::string>> device_conditions;
-  // Python that reproduces the numbers with scipy from data that it holds itself.
+  // Python that reproduces the numbers with numpy and scipy, from data that it holds itself or from
+  // a table's file beside it: a line "NAME VALUE STANDARD_ERROR" a parameter, "nan" for an error
+  // that it does not find out.
   std::string python;
 
   Eigen::MatrixXd covariance() const { return covariance_a + covariance_b; }
@@ -138,6 +155,10 @@ Estimate derived(const CalibrationResult& result, const std::string& name, const
 void append_derived(CalibrationResult& result, const std::string& name, const std::string& unit,
                     const std::string& meaning,
                     const std::function<double(const std::vector<double>&)>& formula);
+
+// A parameter that was found by itself: its covariances with the others are not known (NaN, null in
+// result.json). Sets its normal 95 % interval where it has none.
+void append_separate(CalibrationResult& result, Estimate estimate);
 
 // A fit in scaled numbers, in the user's units: parameter k times factor k.
 Fit in_units(Fit fit, const std::vector<double>& factors);

@@ -128,8 +128,8 @@ TEST(Converter, Coverage) {
 }
 
 TEST(Converter, Refusals) {
-  EXPECT_THROW(fit_sine(std::vector<double>(7, 1.0), 0), RunError);
-  EXPECT_THROW(fit_sine(std::vector<double>(100, 1.0), 0), RunError);
+  EXPECT_THROW(fit_sine(std::vector<double>(7, 1.0), 0), DataError);
+  EXPECT_THROW(fit_sine(std::vector<double>(100, 1.0), 0), DataError);
   EXPECT_THROW(code_histogram(std::vector<double>{1, 2, 3}), RunError);
   EXPECT_THROW(code_histogram(std::vector<double>{1, 2.5, 3, 4, 5, 6, 7}), RunError);
   EXPECT_THROW(code_histogram(std::vector<double>{1, 1e9}), RunError);

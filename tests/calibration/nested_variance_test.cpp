@@ -114,10 +114,10 @@ TEST(NestedVariance, TransferErrorIsNotNoise) {
 
 TEST(NestedVariance, WhatADesignCannotTell) {
   const std::vector<double> one = {0, 0, 1, 1}, writes = {1, 2, 1, 2}, values = {1, 2, 3, 4};
-  EXPECT_THROW(nested_variance(one, writes, values), RunError);  // read once
+  EXPECT_NE(nested_variance(one, writes, values).undetermined, "");  // read once
   const std::vector<double> same = {1, 1, 1, 1};
-  EXPECT_THROW(nested_variance(one, same, values), RunError);     // written once
-  EXPECT_THROW(nested_variance(same, writes, values), RunError);  // one target
+  EXPECT_NE(nested_variance(one, same, values).undetermined, "");     // written once
+  EXPECT_NE(nested_variance(same, writes, values).undetermined, "");  // one target
 }
 
 }  // namespace

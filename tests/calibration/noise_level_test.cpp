@@ -88,10 +88,10 @@ TEST(NoiseLevel, CoverageOfTheMeanOfAWelchSpectrum) {
 }
 
 TEST(NoiseLevel, Refusals) {
-  EXPECT_THROW(trace_level(std::vector<double>{1}, "log", 1), RunError);
-  EXPECT_THROW(trace_level(std::vector<double>{1, 0}, "log", 1), RunError);
+  EXPECT_THROW(trace_level(std::vector<double>{1}, "log", 1), ConfigError);
+  EXPECT_THROW(trace_level(std::vector<double>{1, 0}, "log", 1), DataError);
   const auto spectrum = photonics::welch(std::vector<double>(64, 1.0), 1, 16);
-  EXPECT_THROW(mean_level(spectrum, 5, 6), RunError);
+  EXPECT_THROW(mean_level(spectrum, 5, 6), ConfigError);
 }
 
 }  // namespace

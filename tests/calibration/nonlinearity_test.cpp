@@ -91,9 +91,9 @@ TEST(Nonlinearity, ImageIntensifier) {
 TEST(Nonlinearity, Refusals) {
   const std::vector<double> few(4, 1.0), some = {1, 2, 3, 4, 5, 6, 7, 8},
                                          negative = {-1, 2, 3, 4, 5, 6, 7, 8}, none(8, 0.0);
-  EXPECT_THROW(fit_curve(0, few, few, CurveModel::line), RunError);
-  EXPECT_THROW(fit_curve(0, negative, some, CurveModel::line), RunError);
-  EXPECT_THROW(fit_curve(0, none, some, CurveModel::line), RunError);
+  EXPECT_THROW(fit_curve(0, few, few, CurveModel::line), DataError);
+  EXPECT_THROW(fit_curve(0, negative, some, CurveModel::line), DataError);
+  EXPECT_THROW(fit_curve(0, none, some, CurveModel::line), DataError);
 }
 
 }  // namespace

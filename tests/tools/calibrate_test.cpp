@@ -6,6 +6,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "data/device_calibration.hpp"
+#include "data/device_file.hpp"
 #include "tests/support/assets.hpp"
 #include "tests/support/command_line.hpp"
 #include "tools/calibrate/kinds.hpp"
@@ -31,14 +33,35 @@ class Calibrate : public CommandLine {
     arguments.insert(arguments.end(), {"--out", path("out")});
     const Outcome outcome = calibrate(arguments);
     EXPECT_EQ(outcome.code, code) << outcome.err;
-    for (const char* name : {"report.html", "residuals.csv"}) {
+    for (const char* name : {"report.html", "residuals.csv", "cal.h5", "check.py"}) {
       EXPECT_TRUE(std::filesystem::exists(folder_ / "out" / name)) << name;
     }
     std::ifstream file(path("out/result.json"));
-    return json::parse(file);
+    const json object = json::parse(file);
+    // No uncertainty is zero that is only not known, and every parameter has its row of
+    // covariances.
+    for (const char* group : {"parameters", "figures"}) {
+      for (const auto& [name, entry] : object[group].items()) {
+        EXPECT_TRUE(entry["u_a"].is_null() || entry["u_a"] != 0.0 || entry["u_b"] != 0.0) << name;
+      }
+    }
+    const auto& matrix = object["covariance"]["matrix"];
+    EXPECT_EQ(matrix.size(), object["parameters"].size());
+    for (std::size_t i = 0; i < matrix.size(); ++i) {
+      const auto& entry = object["parameters"][object["covariance"]["parameters"][i]];
+      if (entry["u_a"].is_null()) continue;
+      const double u = std::hypot(entry["u_a"].get<double>(), entry["u_b"].get<double>());
+      EXPECT_NEAR(std::sqrt(matrix[i][i].get<double>()) / u, 1, 1e-9);
+    }
+    return object;
   }
   static double value(const json& object, const std::string& name) {
-    return object["parameters"][name]["value"];
+    const char* group = object["parameters"].contains(name) ? "parameters" : "figures";
+    return object[group][name]["value"];
+  }
+  std::string text_of(const std::string& name) const {
+    std::ifstream in(path(name));
+    return {std::istreambuf_iterator<char>(in), {}};
   }
 };
 
@@ -125,7 +148,7 @@ TEST_F(Calibrate, PsdOfAnAnalysersTrace) {
   ATTOJOULE_ASSET(file, "lab/photodetector_traces/OPA818_FGA01FC_4k7.csv");
   const json object =
       result({"psd", file.string(), "--column", "Trace B", "--range", "50MHz:150MHz"});
-  EXPECT_NEAR(object["averaging_correction_db"].get<double>(), 2.5068, 1e-4);
+  EXPECT_EQ(object["settings"]["averaging correction"], "2.5068 dB");
   EXPECT_NEAR(value(object, "enbw"), 1.0645 * 3000, 1e-6);
   EXPECT_NEAR(value(object, "level"), -132.2, 1);
   EXPECT_GT(object["parameters"]["density"]["u_b"].get<double>(), 0);
@@ -134,7 +157,13 @@ TEST_F(Calibrate, PsdOfAnAnalysersTrace) {
 TEST_F(Calibrate, Allan) {
   const json object = result({"allan", fixture("phase.csv"), "--rate", "1Hz"});
   EXPECT_GT(value(object, "oadev_tau0"), 0);
-  EXPECT_EQ(object["curve"][0]["alpha"], 2);
+  EXPECT_EQ(object["tables"]["curve"]["alpha"]["values"][0], 2);
+  EXPECT_EQ(object["tables"]["curve"]["noise"]["values"][0], "white phase");
+  EXPECT_THAT(text_of("out/curve.csv"), HasSubstr("m [1],tau [s],oadev [1],"));
+  // Deviations at two averaging times share data: their covariance is not known.
+  EXPECT_TRUE(object["covariance"]["matrix"][0][1].is_null());
+  const json bare = result({"allan", fixture("phase.csv"), "--deviation", "mtie"});
+  EXPECT_TRUE(bare["parameters"]["mtie_tau0"]["u_a"].is_null());
   EXPECT_EQ(calibrate({"allan", fixture("phase.csv"), "--deviation", "xdev"}).code, 2);
   EXPECT_EQ(calibrate({"allan", fixture("phase.csv"), "--rate", "1V"}).code, 2);
   EXPECT_EQ(calibrate({"allan", fixture("phase.csv"), "--data", "x"}).code, 2);
@@ -148,7 +177,17 @@ TEST_F(Calibrate, Adc) {
   EXPECT_NEAR(value(object, "amplitude"), 110, 0.1);
   EXPECT_EQ(calibrate({"adc", fixture("sine_8bit.csv"), "--bits", "4"}).code, 3);
   EXPECT_EQ(calibrate({"adc", fixture("sine_8bit.csv"), "--frequency", "1kHz"}).code, 2);
-  EXPECT_EQ(calibrate({"adc", write("flat.csv", "x\n1\n1\n1\n1\n1\n1\n1\n1\n1\n")}).code, 1);
+  EXPECT_EQ(calibrate({"adc", write("flat.csv", "x\n1\n1\n1\n1\n1\n1\n1\n1\n1\n")}).code, 3);
+  EXPECT_NE(object["parameters"]["sfdr"]["u_a"], nullptr);
+  EXPECT_FALSE(std::filesystem::exists(path("out/device.yaml")));
+  // A receiver whose converter this is.
+  result({"adc", fixture("sine_8bit.csv"), "--bits", "8", "--full-scale", "1V", "--device",
+          "silicon-photonics-conservative"});
+  const auto device = data::load_device(path("out/device.yaml"));
+  EXPECT_NEAR(device.adc.bits, value(object, "enob"), 1e-12);
+  EXPECT_EQ(device.adc.full_scale_v, 1);
+  EXPECT_EQ(data::load_calibration(path("out/device.yaml")).parameters.size(), 1u);
+  EXPECT_EQ(calibrate({"adc", fixture("sine_8bit.csv"), "--full-scale", "1V"}).code, 2);
 }
 
 TEST_F(Calibrate, Weights) {
@@ -163,7 +202,11 @@ TEST_F(Calibrate, Weights) {
   EXPECT_NEAR(value(object, "bits_sigma") - value(object, "bits_quantiser"), 1.7925, 1e-4);
   EXPECT_EQ(calibrate({"weights", fixture("own_with_units.csv")}).code, 3);
   EXPECT_EQ(
-      calibrate({"weights", write("w.csv", "target [1],write,value [1]\n0,1,1\n1,1,2\n")}).code, 1);
+      calibrate({"weights", write("w.csv", "target [1],write,value [1]\n0,1,1\n1,1,2\n")}).code, 5);
+  EXPECT_FALSE(std::filesystem::exists(path("out/device.yaml")));
+  result({"weights", fixture("weights.csv"), "--as-converter"});
+  EXPECT_NEAR(data::load_device(path("out/device.yaml")).modulator.dac_bits,
+              std::log2(2 / (0.01 * std::sqrt(12.0))), 0.5);
 }
 
 TEST_F(Calibrate, S21) {
@@ -171,7 +214,13 @@ TEST_F(Calibrate, S21) {
   EXPECT_NEAR(value(object, "bandwidth_3dBe"), 600e6, 3e5);
   EXPECT_NEAR(value(object, "f1"), 600e6, 1e3);
   EXPECT_NEAR(value(object, "gain"), 3, 1e-5);
-  EXPECT_EQ(object["model"], "one-pole");
+  EXPECT_THAT(object["method"].get<std::string>(), HasSubstr("one-pole"));
+  result({"s21", fixture("lowpass.s2p"), "--of", "modulator"});
+  EXPECT_NEAR(data::load_device(path("out/device.yaml")).modulator.bandwidth_hz, 600e6, 1e3);
+  const Outcome short_sweep = calibrate({"s21", fixture("lowpass.s2p"), "--range", ":300MHz"});
+  EXPECT_EQ(short_sweep.code, 5);
+  EXPECT_THAT(short_sweep.err, HasSubstr("does not fall 3 dB"));
+  EXPECT_EQ(calibrate({"s21", fixture("lowpass.s2p"), "--of", "x"}).code, 2);
   EXPECT_GT(value(object, "group_delay"), 1.2e-9);
   EXPECT_EQ(calibrate({"s21", fixture("lowpass.s2p"), "--poles", "7"}).code, 2);
   EXPECT_EQ(calibrate({"s21", fixture("lowpass.s2p"), "--element", "S12"}).code, 3);
@@ -182,7 +231,10 @@ TEST_F(Calibrate, Nonlinearity) {
       result({"nonlinearity", fixture("nonlinearity.csv"), "--model", "saturation"});
   EXPECT_LT(value(object, "rms_train"), 0.02);
   EXPECT_GT(value(object, "rms_line_train"), 0.03);
-  EXPECT_EQ(object["channels"].size(), 3u);
+  EXPECT_EQ(object["tables"]["scales"]["channel"]["values"].size(), 3u);
+  EXPECT_EQ(object["parameters"].size(), 9u);
+  EXPECT_NE(object["covariance"]["matrix"][0][1], 0.0);
+  EXPECT_EQ(object["covariance"]["matrix"][0][3], 0.0);
   EXPECT_EQ(calibrate({"nonlinearity", fixture("nonlinearity.csv"), "--model", "x"}).code, 2);
 }
 

@@ -8,35 +8,48 @@
 #include <cmath>
 #include <memory>
 
-#include "data/lab_units.hpp"
 #include "data/names.hpp"
 #include "photonics/error.hpp"
-#include "tools/calibrate/kinds.hpp"
-#include "tools/calibrate/outcome.hpp"
-#include "tools/text_table.hpp"
+#include "tools/calibrate/fit_kind.hpp"
 
 namespace attojoule::tools {
 namespace {
 
 struct Options {
-  std::string file, column, data = "phase", rate = "1Hz", deviation = "oadev", taus = "octave",
-                            nominal;
+  FitKindOptions common;
+  std::string column, data = "phase", rate = "1Hz", deviation = "oadev", taus = "octave", nominal;
   double confidence = 0.95;
-  FileOptions reading;
-  OutcomeOptions outcome;
 };
 
-double quantity(const std::string& text, std::string_view unit, const std::string& option) {
-  data::LabTable one;
-  one.file = option;
-  one.settings["value"] = text;
-  try {
-    return *data::setting_in(one, "value", unit);
-  } catch (const DataError&) {
-    throw ConfigError(fmt::format("{}: \"{}\" is no number in [{}]. Write for example {} 1{}.",
-                                  option, data::shown_text(text), unit, option, unit));
-  }
-}
+// Every deviation in numpy, of the phase x with sample interval t: the definitions of NIST SP 1065
+// written down once more.
+constexpr const char* numpy_deviations = R"(
+def second(x, m): return x[2*m:] - 2*x[m:-m] + x[:-2*m]
+def third(x, m): return x[3*m:] - 3*x[2*m:-m] + 3*x[m:-2*m] - x[:-3*m]
+def mean2(d): return np.mean(d**2)
+def oadev(x, m): return np.sqrt(mean2(second(x, m)) / 2) / (m*t)
+def adev(x, m): return np.sqrt(mean2(second(x, m)[::m]) / 2) / (m*t)
+def mdev(x, m):
+    d = second(x, m)
+    c = np.cumsum(np.r_[0, d])
+    return np.sqrt(mean2((c[m:] - c[:-m]) / m) / 2) / (m*t)
+def tdev(x, m): return m*t / np.sqrt(3) * mdev(x, m)
+def ohdev(x, m): return np.sqrt(mean2(third(x, m)) / 6) / (m*t)
+def hdev(x, m): return np.sqrt(mean2(third(x, m)[::m]) / 6) / (m*t)
+def totdev(x, m):
+    n = len(x)
+    e = np.r_[2*x[0] - x[1:][::-1], x, 2*x[-1] - x[:-1][::-1]]
+    k = np.arange(1, n - 1) + n - 1
+    return np.sqrt(mean2(e[k - m] - 2*e[k] + e[k + m]) / 2) / (m*t)
+def theo1(x, m):
+    n, h, total = len(x), m // 2, 0
+    for d in range(h):
+        i = np.arange(n - m)
+        total += np.sum(((x[i] - x[i - d + h]) + (x[i + m] - x[i + d + h]))**2) / (h - d)
+    return np.sqrt(total / (n - m) / 0.75) / (m*t)
+def mtie(x, m): return max(np.ptp(x[i:i + m + 1]) for i in range(len(x) - m))
+def tierms(x, m): return np.sqrt(mean2(x[m:] - x[:-m]))
+)";
 
 std::string law_name(int alpha) {
   switch (alpha) {
@@ -65,22 +78,13 @@ int run(const Options& options, const Streams& streams) {
   if (!(options.confidence > 0 && options.confidence < 1)) {
     throw ConfigError("--confidence: not between 0 and 1. Write for example 0.683.");
   }
-  const double rate = quantity(options.rate, "Hz", "--rate");
+  const double rate = option_quantity("--rate", options.rate, "Hz");
   if (!(rate > 0)) throw ConfigError("--rate: not above 0 Hz. Write for example --rate 1Hz.");
-  const auto table = data::read_lab_file(options.file, options.reading.read_options());
-  const std::string name = !options.column.empty()     ? options.column
-                           : table.columns.size() == 1 ? table.columns[0].name
-                                                       : std::string();
-  if (name.empty()) {
-    std::vector<std::string> names;
-    for (const auto& column : table.columns) names.push_back(column.name);
-    throw ConfigError(fmt::format("--column: {} has {} columns. Name one of {}.", options.file,
-                                  names.size(), data::joined_names(names)));
-  }
+  const auto table = read_only_file("allan", options.common);
+  const std::string name = only_column(table, options.column, {});
   const data::LabColumn& column = table.column(name);
   std::vector<double> x;
-  Outcome outcome;
-  std::string snippet;
+  calibration::CalibrationResult result;
   if (options.data == "phase") {
     // Phase without a unit counts in seconds, as time interval files do.
     x = column.unit.empty() || column.unit == "1" ? column.values
@@ -92,10 +96,10 @@ int run(const Options& options, const Streams& streams) {
     double mean = 0;
     for (const double value : y) mean += value / static_cast<double>(y.size());
     if (!options.nominal.empty()) {
-      nominal = quantity(options.nominal, "Hz", "--nominal");
+      nominal = option_quantity("--nominal", options.nominal, "Hz");
     } else if (!plain || std::abs(mean) > 1e3) {
       nominal = mean;
-      outcome.warnings.push_back(fmt::format(
+      result.warnings.push_back(fmt::format(
           "fractional frequency is taken relative to the mean, {} Hz (give --nominal for another)",
           mean));
     }
@@ -112,98 +116,101 @@ int run(const Options& options, const Streams& streams) {
       calibration::stability_curve(*kind, x, 1 / rate, {options.taus, options.confidence});
   if (curve.empty()) {
     throw DataError(fmt::format("{}: {} phase points are too few for {}; give a longer record",
-                                options.file, x.size(), options.deviation));
+                                table.file.string(), x.size(), options.deviation));
   }
-  outcome.kind = "allan";
-  outcome.add_input(table);
+  result.kind = "allan";
   const bool time = *kind == calibration::Stability::tdev ||
                     *kind == calibration::Stability::mtie ||
                     *kind == calibration::Stability::tierms;
   const std::string unit = time ? "s" : "1";
-  const auto point_parameter = [&](const std::string& parameter,
-                                   const calibration::StabilityPoint& point) {
-    OutcomeParameter entry{parameter, unit, point.deviation};
-    if (point.edf > 0) {
-      // Relative standard error of a deviation from edf degrees of freedom.
-      entry.u_a = point.deviation / std::sqrt(2 * point.edf);
-      if (options.confidence == 0.95) entry.interval95 = {point.lower, point.upper};
-    }
-    return entry;
-  };
+  result.method = fmt::format(
+      "{} by NIST SP 1065; power law by lag-1 autocorrelation, {:g} % intervals by chi-square with "
+      "its equivalent degrees of freedom",
+      options.deviation, 100 * options.confidence);
+  result.model = options.deviation + "(tau), tau = m tau_0";
   const auto least = std::min_element(curve.begin(), curve.end(), [](const auto& a, const auto& b) {
     return a.deviation < b.deviation;
   });
-  outcome.parameters.push_back(point_parameter(options.deviation + "_tau0", curve.front()));
-  outcome.parameters.push_back(point_parameter(options.deviation + "_min", *least));
-  outcome.parameters.push_back({"tau_min", "s", least->tau_s});
+  const auto append = [&](const char* suffix, const calibration::StabilityPoint& point) {
+    calibration::Estimate entry{options.deviation + suffix, unit, point.deviation};
+    entry.meaning = fmt::format("at tau = {:.6g} s", point.tau_s);
+    if (point.edf > 0) {
+      // Relative standard error of a deviation from edf degrees of freedom.
+      entry.u_a = point.deviation / std::sqrt(2 * point.edf);
+      const auto [low, high] = calibration::stability_interval(point, 0.95);
+      entry.interval_low = low;
+      entry.interval_high = high;
+    }
+    append_separate(result, entry);
+  };
+  append("_tau0", curve.front());
+  append("_min", *least);
+  result.figures.push_back({"tau_min", "s", least->tau_s, calibration::not_known, 0,
+                            calibration::not_known, calibration::not_known,
+                            "averaging time of the least deviation"});
   if (least == std::prev(curve.end())) {
-    outcome.warnings.push_back(
+    result.warnings.push_back(
         "the deviation still falls at the longest averaging time: its floor "
         "is not reached");
   }
-  auto& details = outcome.details["curve"];
-  details = nlohmann::ordered_json::array();
-  std::vector<std::vector<std::string>> rows;
-  data::LabColumn m, tau, deviation, low, high, alpha;
-  m.name = "m";
-  m.unit = alpha.unit = "1";
-  tau.name = "tau";
-  tau.unit = "s";
-  deviation.name = options.deviation;
-  low.name = "lower";
-  high.name = "upper";
-  alpha.name = "alpha";
-  deviation.unit = low.unit = high.unit = unit;
-  PlotSeries series;
-  series.label = options.deviation;
+  using Column = calibration::ResultTable::Column;
+  Column m{"m", "1", {}}, tau{"tau", "s", {}}, deviation{options.deviation, unit, {}};
+  Column low{"lower", unit, {}}, high{"upper", unit, {}}, terms{"terms", "1", {}};
+  Column edf{"edf", "1", {}}, alpha{"alpha", "1", {}}, law{"noise", "1", {}};
+  calibration::PlotSeries series{
+      options.deviation, {}, {}, {}, calibration::PlotSeries::Kind::points};
+  calibration::PlotSeries upper{"upper", {}, {}, {}, calibration::PlotSeries::Kind::line};
+  calibration::PlotSeries lower{"lower", {}, {}, {}, calibration::PlotSeries::Kind::line};
   for (const auto& point : curve) {
-    nlohmann::ordered_json entry = {{"m", point.m},
-                                    {"tau_s", point.tau_s},
-                                    {"deviation", point.deviation},
-                                    {"terms", point.terms},
-                                    {"alpha", point.alpha}};
     const bool bounded = point.edf > 0;
-    if (bounded) {
-      entry["edf"] = point.edf;
-      entry["lower"] = point.lower;
-      entry["upper"] = point.upper;
-    }
-    details.push_back(entry);
-    rows.push_back({std::to_string(point.m), significant(point.tau_s, 6),
-                    significant(point.deviation, 6), bounded ? significant(point.lower, 5) : "-",
-                    bounded ? significant(point.upper, 5) : "-", std::to_string(point.terms),
-                    law_name(point.alpha)});
     m.values.push_back(static_cast<double>(point.m));
     tau.values.push_back(point.tau_s);
     deviation.values.push_back(point.deviation);
-    low.values.push_back(bounded ? point.lower : point.deviation);
-    high.values.push_back(bounded ? point.upper : point.deviation);
+    low.values.push_back(bounded ? point.lower : calibration::not_known);
+    high.values.push_back(bounded ? point.upper : calibration::not_known);
+    terms.values.push_back(static_cast<double>(point.terms));
+    edf.values.push_back(bounded ? point.edf : calibration::not_known);
     alpha.values.push_back(point.alpha);
+    law.texts.push_back(law_name(point.alpha));
     series.x.push_back(point.tau_s);
     series.y.push_back(point.deviation);
-    if (bounded) series.error.push_back((point.upper - point.lower) / 2);
+    if (bounded) {
+      upper.x.push_back(point.tau_s);
+      upper.y.push_back(point.upper);
+      lower.x.push_back(point.tau_s);
+      lower.y.push_back(point.lower);
+    }
+    calibration::ResidualRow row;
+    row.place = fmt::format("m = {}", point.m);
+    row.x = point.tau_s;
+    row.y = point.deviation;
+    if (bounded) row.sigma = point.deviation / std::sqrt(2 * point.edf);
+    result.residuals.push_back(row);
   }
-  outcome.residuals = {m, tau, deviation, low, high, alpha};
-  outcome.details["confidence"] = options.confidence;
-  outcome.plots.push_back({fmt::format("{} of {}", options.deviation, name),
-                           "averaging time [s]",
-                           fmt::format("{} [{}]", options.deviation, unit),
-                           true,
-                           true,
-                           {series}});
-  outcome.verdict = "accepted";
-  outcome.python_check = fmt::format(
-      "import numpy as np\nx = ...  # phase [s], every {} s: the column \"{}\"{}\nm = {}\nd = "
-      "x[2*m:] "
-      "- 2*x[m:-m] + x[:-2*m]\nprint(np.sqrt(np.mean(d**2) / 2) / (m * {}))  # oadev at m\n",
-      1 / rate, name, options.data == "frequency" ? ", summed up" : "", curve.front().m, 1 / rate);
-  if (!options.outcome.json) {
-    streams.out << format_table(
-                       {"m", "tau [s]", options.deviation, "lower", "upper", "terms", "noise"},
-                       rows)
-                << "\n";
+  result.points_used = x.size();
+  calibration::Plot plot{fmt::format("{} of {}", options.deviation, name),
+                         "averaging time [s]",
+                         fmt::format("{} [{}]", options.deviation, unit),
+                         true,
+                         true,
+                         {series}};
+  if (!upper.x.empty()) {
+    plot.series.push_back(upper);
+    plot.series.push_back(lower);
   }
-  return deliver(outcome, options.outcome, streams);
+  result.plots.push_back(plot);
+  result.tables.push_back({"curve", {m, tau, deviation, low, high, terms, edf, alpha, law}});
+  result.tables.push_back({"record", {{"phase", "s", x}}, false});
+  result.settings["confidence"] = fmt::format("{:g}", options.confidence);
+  result.settings["sample interval used"] = fmt::format("{:.12g} s", 1 / rate);
+  result.python = python_table("record.csv", "(x,)") + fmt::format("t = {:.17g}", 1 / rate) +
+                  numpy_deviations +
+                  fmt::format(
+                      "print('{0}_tau0', repr(float({0}(x, {1}))), 'nan')\nprint('{0}_min', "
+                      "repr(float({0}(x, {2}))), 'nan')\n",
+                      options.deviation, curve.front().m, least->m);
+  note_table(result, table);
+  return finish(options.common, result, streams);
 }
 
 }  // namespace
@@ -219,12 +226,14 @@ Verb calibrate_allan() {
       "autocorrelation) and chi-square intervals from its equivalent degrees of freedom. The "
       "phase\n"
       "is in seconds; a frequency record in hertz is divided by --nominal, or by its mean.\n"
-      "result.json: parameters DEV_tau0, DEV_min, tau_min; `curve` has every averaging time.";
+      "Parameters: DEV_tau0, DEV_min; figure tau_min; the table `curve` has every averaging time.\n"
+      "No parameter of a device, so that there is no device.yaml.\n"
+      "Exit codes: 0 ok, 2 usage, 3 bad input.";
   verb.examples = {
       "attojoule calibrate allan data/laboratory/phase.csv --rate 1Hz --deviation mdev"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<Options>();
-    app.add_option("file", options->file, "File with the record")->required();
+    options->common.define_files(app);
     app.add_option("--column", options->column, "Its column (default: the only one)");
     app.add_option("--data", options->data, "phase or frequency")->capture_default_str();
     app.add_option("--rate", options->rate, "Samples per time")->capture_default_str();
@@ -233,8 +242,6 @@ Verb calibrate_allan() {
     app.add_option("--deviation", options->deviation, "Which deviation")->capture_default_str();
     app.add_option("--taus", options->taus, "octave, decade or all")->capture_default_str();
     app.add_option("--confidence", options->confidence, "Of the intervals")->capture_default_str();
-    options->reading.define(app);
-    options->outcome.define(app);
     return [options](const Streams& streams) { return run(*options, streams); };
   };
   return verb;

@@ -73,7 +73,8 @@ int run(const Options& options, const Streams& streams) {
   const std::vector<double> p_both = electrical_power(balanced);
   calibration::CommonModeData data;
   std::vector<calibration::RejectedPoint> outside;
-  const auto range = options.common.parsed_range();
+  const auto range = options.common.parsed_range(
+      frequency_column.empty() ? "" : table.column(frequency_column).unit);
   if (range && f.empty()) {
     throw ConfigError(
         "--range: the file has no frequency (it is the abscissa). Leave it out, or name it with "

@@ -11,6 +11,7 @@
 #include "data/device_calibration.hpp"
 #include "data/device_file.hpp"
 #include "data/lab_units.hpp"
+#include "data/names.hpp"
 #include "photonics/error.hpp"
 #include "tools/text_table.hpp"
 
@@ -57,6 +58,23 @@ std::vector<std::vector<std::string>> rows_of(const std::vector<Estimate>& estim
   return rows;
 }
 
+std::string text_of(const calibration::ResultTable& table) {
+  std::vector<std::string> head;
+  for (const auto& column : table.columns) {
+    head.push_back(column.unit == "1" ? column.name
+                                      : fmt::format("{} [{}]", column.name, column.unit));
+  }
+  std::vector<std::vector<std::string>> rows(table.rows());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (const auto& column : table.columns) {
+      rows[i].push_back(!column.texts.empty()             ? column.texts[i]
+                        : std::isfinite(column.values[i]) ? significant(column.values[i], 5)
+                                                          : "-");
+    }
+  }
+  return format_table(head, rows);
+}
+
 }  // namespace
 
 std::vector<Verb> calibrate_fit_kinds() {
@@ -74,10 +92,21 @@ std::vector<Verb> calibrate_fit_kinds() {
           calibrate_joint_kind()};
 }
 
+void FitKindOptions::define_files(CLI::App& app) {
+  app.add_option("files", files, "Measurement files")->required();
+  reading.define(app);
+  define_output(app);
+}
+
+void FitKindOptions::define_range(CLI::App& app) {
+  app.add_option("--range", range,
+                 "Use only this range of the abscissa: lo:hi in its unit, or 1MHz:20MHz");
+}
+
 void FitKindOptions::define(CLI::App& app) {
   app.add_option("files", files, "Measurement files")->required();
   reading.define(app);
-  app.add_option("--range", range, "Use only this range of the abscissa, in its unit: lo:hi");
+  define_range(app);
   app.add_option("--holdout", holdout, "Predict contiguous blocks from the others: block:K");
   auto* known = app.add_flag("--known-sigma", known_sigma,
                              "The standard deviations are known: no scaling by chi2/dof");
@@ -96,25 +125,65 @@ void FitKindOptions::define_output(CLI::App& app) {
   app.add_flag("--json", json, "result.json on the standard output");
 }
 
-std::optional<std::pair<double, double>> FitKindOptions::parsed_range() const {
-  if (range.empty()) return std::nullopt;
-  const auto colon = range.find(':');
+std::optional<std::pair<double, double>> quantity_range(const std::string& option,
+                                                        const std::string& text,
+                                                        const std::string& unit) {
+  if (text.empty()) return std::nullopt;
+  const auto colon = text.find(':');
   std::pair<double, double> result{-std::numeric_limits<double>::infinity(),
                                    std::numeric_limits<double>::infinity()};
-  const auto number = [&](const std::string& text, double& target) {
-    if (text.empty()) return true;
+  const auto number = [&](std::string part, double& target) {
+    part.erase(0, part.find_first_not_of(' '));
+    if (part.empty()) return true;
     char* end = nullptr;
-    target = std::strtod(text.c_str(), &end);
-    return *end == '\0' && std::isfinite(target);
+    target = std::strtod(part.c_str(), &end);
+    std::string have(end);
+    have.erase(0, have.find_first_not_of(' '));
+    if (end == part.c_str() || !std::isfinite(target)) return false;
+    if (have.empty()) return true;
+    const auto from = data::parse_lab_unit(have), to = data::parse_lab_unit(unit);
+    if (unit.empty() || !from || !to || !data::same_dimension(*from, *to)) return false;
+    target = data::convert(target, *from, *to);
+    return true;
   };
-  if (colon == std::string::npos || !number(range.substr(0, colon), result.first) ||
-      !number(range.substr(colon + 1), result.second) || !(result.first < result.second)) {
+  if (colon == std::string::npos || !number(text.substr(0, colon), result.first) ||
+      !number(text.substr(colon + 1), result.second) || !(result.first < result.second)) {
     throw ConfigError(fmt::format(
-        "--range {}: no range (two numbers, the first smaller, in the unit of the abscissa). Write "
-        "lo:hi, lo: or :hi.",
-        range));
+        "{} {}: no range in {} (two numbers or quantities, the first smaller). Write lo:hi, lo: or "
+        ":hi.",
+        option, data::shown_text(text), unit.empty() || unit == "1" ? "plain numbers" : unit));
   }
   return result;
+}
+
+std::optional<std::pair<double, double>> FitKindOptions::parsed_range(
+    const std::string& unit) const {
+  return quantity_range("--range", range, unit);
+}
+
+std::string only_column(const data::LabTable& table, const std::string& given,
+                        const std::vector<std::string>& others) {
+  if (!given.empty()) return table.column(given).name;
+  std::vector<std::string> names;
+  for (const auto& column : table.columns) {
+    if (std::find(others.begin(), others.end(), column.name) == others.end()) {
+      names.push_back(column.name);
+    }
+  }
+  if (names.size() == 1) return names[0];
+  throw ConfigError(fmt::format("--column: {} has {} columns that it could be. Name one of {}.",
+                                table.file.string(), names.size(), data::joined_names(names)));
+}
+
+bool has_dimension(const data::LabColumn& column, const std::string& unit) {
+  return !column.unit.empty() && fits(column, unit);
+}
+
+std::string python_table(const std::string& file, const std::string& names) {
+  return fmt::format(
+      "import pathlib\nimport numpy as np\nfile = pathlib.Path(__file__).with_name('{}')\n{} = "
+      "np.loadtxt(file, delimiter=',', skiprows=1, unpack=True, ndmin=2)\n",
+      file, names);
 }
 
 std::size_t FitKindOptions::holdout_blocks() const {
@@ -259,7 +328,7 @@ calibration::CurveData curve_of(const FitKindOptions& options, const CurveOption
   curve.x.clear();
   curve.y.clear();
   curve.sigma.clear();
-  const auto range = options.parsed_range();
+  const auto range = options.parsed_range(table.column(all.x_name).unit);
   const auto& own_unit = table.column(all.x_name).values;  // --range is in the column's unit
   for (std::size_t i = 0; i < all.x.size(); ++i) {
     if (range && (own_unit[i] < range->first || own_unit[i] > range->second)) {
@@ -435,10 +504,17 @@ int finish(const FitKindOptions& options, const CalibrationResult& result, const
       streams.out << fmt::format("; chi2/dof {} ({:g} degrees of freedom)",
                                  significant(result.chi2_reduced(), 3), result.dof);
     }
-    streams.out << fmt::format("\ntype A covariance {}\n{}\n",
-                               result.covariance_scaled ? "scaled by the data's own scatter"
-                                                        : "from known sigmas, not scaled",
-                               result.identifiability);
+    // Without a chi2 nothing was fitted.
+    if (std::isfinite(result.chi2_reduced())) {
+      streams.out << fmt::format("\ntype A covariance {}", result.covariance_scaled
+                                                               ? "scaled by the data's own scatter"
+                                                               : "from known sigmas, not scaled");
+    }
+    streams.out << "\n";
+    if (!result.identifiability.empty()) streams.out << result.identifiability << "\n";
+    for (const auto& table : result.tables) {
+      if (table.in_report) streams.out << "\n" << table.name << "\n" << text_of(table);
+    }
     if (result.hold_out) {
       streams.out << fmt::format("held-out blocks: rms {}, {:.1f} % inside their 95 % bands\n",
                                  significant(result.hold_out->rms, 3),

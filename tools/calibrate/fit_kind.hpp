@@ -1,5 +1,5 @@
-// What the kinds of `attojoule calibrate` that fit something share: their options, how columns are
-// found, and how a result is shown and written.
+// What the kinds of `attojoule calibrate` share: their options, how columns are found, and how a
+// result is shown and written.
 #pragma once
 
 #include <filesystem>
@@ -42,12 +42,16 @@ struct FitKindOptions {
   bool strict = false;
   bool json = false;
 
-  // `files`: "one file" or "several".
+  // All of them, or only those of a kind that fits no curve with standard deviations: files and
+  // what is written; the range.
   void define(CLI::App& app);
   // --out, --device, --strict and --json alone.
   void define_output(CLI::App& app);
-  // ConfigError for a range or hold-out that cannot be read.
-  std::optional<std::pair<double, double>> parsed_range() const;
+  void define_files(CLI::App& app);
+  void define_range(CLI::App& app);
+  // In `unit`, that of the abscissa's column; its ends are numbers, or quantities of that dimension
+  // ("1MHz:20MHz"). ConfigError for a range or hold-out that cannot be read.
+  std::optional<std::pair<double, double>> parsed_range(const std::string& unit) const;
   std::size_t holdout_blocks() const;  // 0: none
 };
 
@@ -74,6 +78,20 @@ std::vector<double> values_of(const data::LabTable& table, const std::string& co
 
 // A quantity of an option ("300kHz", "1550 nm", "5 %") in `unit`; ConfigError naming the option.
 double option_quantity(const std::string& option, const std::string& text, const std::string& unit);
+
+// "lo:hi" in `unit`, as FitKindOptions::parsed_range() has it; ConfigError naming the option.
+std::optional<std::pair<double, double>> quantity_range(const std::string& option,
+                                                        const std::string& text,
+                                                        const std::string& unit);
+
+// The column that --column names, or the only one besides those of `others`; ConfigError.
+std::string only_column(const data::LabTable& table, const std::string& given,
+                        const std::vector<std::string>& others);
+// Whether a column has a unit, and of that dimension.
+bool has_dimension(const data::LabColumn& column, const std::string& unit);
+
+// Start of a check.py that works on NAME.csv beside it: its columns as the arrays `names`.
+std::string python_table(const std::string& file, const std::string& names);
 
 // The one file of a kind that fits one measurement; ConfigError for more.
 data::LabTable read_only_file(const std::string& kind, const FitKindOptions& options);

@@ -272,7 +272,7 @@ data::LabTable add_lab_measurement(JointProblem& problem, const MeasurementReque
   for (std::size_t i = 0; i < m.y.size(); ++i) m.places.push_back(place_of_row(table, i));
   FitKindOptions range;
   range.range = request.range;
-  if (const auto limits = range.parsed_range(); limits && !m.columns.empty()) {
+  if (const auto limits = range.parsed_range(""); limits && !m.columns.empty()) {
     JointMeasurement kept = m;
     for (auto& [symbol, values] : kept.columns) values.clear();
     kept.y.clear();

@@ -47,7 +47,7 @@ int run(const Options& options, const Streams& streams) {
   std::vector<double> y = values_of(table, power_column, power);
   std::vector<double> s;
   if (!options.sigma.empty()) s = values_of(table, require_column(table, sigma), sigma);
-  const auto range = options.common.parsed_range();
+  const auto range = options.common.parsed_range(table.column(current_column).unit);
   const auto& own_unit = table.column(current_column).values;  // --range is in the column's unit
   std::size_t outside = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {

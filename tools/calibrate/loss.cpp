@@ -299,7 +299,7 @@ int run(const Options& options, const Streams& streams) {
   if (!options.common.holdout.empty()) {
     throw ConfigError("loss: --holdout (a few guides have no blocks). Leave it out.");
   }
-  if (const auto range = options.common.parsed_range()) {
+  if (const auto range = options.common.parsed_range("cm")) {
     for (std::size_t i = data.length_cm.size(); i-- > 0;) {
       if (data.length_cm[i] >= range->first && data.length_cm[i] <= range->second) continue;
       const auto at = static_cast<std::ptrdiff_t>(i);

@@ -4,54 +4,62 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 
 #include "calibration/noise_level.hpp"
 #include "data/lab_units.hpp"
-#include "data/names.hpp"
 #include "photonics/error.hpp"
 #include "photonics/spectra.hpp"
-#include "tools/calibrate/kinds.hpp"
-#include "tools/calibrate/outcome.hpp"
+#include "tools/calibrate/fit_kind.hpp"
 
 namespace attojoule::tools {
 namespace {
 
+using calibration::CalibrationResult;
+using calibration::not_known;
+
 struct Options {
-  std::string file, column, rate, range, rbw, averaging, noise_bandwidth, impedance;
+  FitKindOptions common;
+  std::string column, rate, rbw, averaging, noise_bandwidth, impedance;
   std::size_t segment = 0;
-  FileOptions reading;
-  OutcomeOptions outcome;
 };
-
-double quantity(const std::string& text, std::string_view unit, const std::string& option) {
-  data::LabTable one;
-  one.file = option;
-  one.settings["value"] = text;
-  try {
-    return *data::setting_in(one, "value", unit);
-  } catch (const DataError&) {
-    throw ConfigError(fmt::format("{}: \"{}\" is no number in [{}]. Write for example {} 1{}.",
-                                  option, data::shown_text(text), unit, option, unit));
-  }
-}
-
-bool has_dimension(const data::LabColumn& column, std::string_view unit) {
-  const auto have = data::parse_lab_unit(column.unit);
-  return have && !column.unit.empty() && data::same_dimension(*have, *data::parse_lab_unit(unit));
-}
 
 std::string squared(const std::string& unit) {
   return unit == "1" || unit.empty() ? "1" : unit + "^2";
 }
 
-void of_signal(const Options& options, const data::LabTable& table, Outcome& outcome) {
+std::pair<double, double> range_in_hertz(const Options& options) {
+  constexpr double all = std::numeric_limits<double>::infinity();
+  return options.common.parsed_range("Hz").value_or(std::pair{-all, all});
+}
+
+// The spectrum as rows of residuals and a plot: measured against the one density that it should
+// have.
+void describe(CalibrationResult& result, const std::string& title, const std::string& unit,
+              bool log_x, double level, double low, double high) {
+  const auto& f = result.tables.back().columns[0].values;
+  const auto& s = result.tables.back().columns[1].values;
+  calibration::PlotSeries line{"mean", {}, {}, {}, calibration::PlotSeries::Kind::line};
+  for (std::size_t k = 0; k < f.size(); ++k) {
+    if (f[k] < low || f[k] > high) continue;
+    line.x.push_back(f[k]);
+    line.y.push_back(level);
+  }
+  result.plots.push_back({title,
+                          "frequency [Hz]",
+                          "density [" + unit + "]",
+                          log_x,
+                          true,
+                          {{"spectrum", f, s, {}, calibration::PlotSeries::Kind::line}, line}});
+}
+
+void of_signal(const Options& options, const data::LabTable& table, CalibrationResult& result) {
   double rate = 0;
-  std::string name = options.column;
   const data::LabColumn* time = nullptr;
   if (has_dimension(table.columns[0], "s") && table.columns.size() > 1) time = &table.columns[0];
   if (!options.rate.empty()) {
-    rate = quantity(options.rate, "Hz", "--rate");
+    rate = option_quantity("--rate", options.rate, "Hz");
   } else if (time != nullptr) {
     const auto t = data::column_in(table, time->name, "s");
     if (t.size() < 3)
@@ -77,16 +85,9 @@ void of_signal(const Options& options, const data::LabTable& table, Outcome& out
     throw DataError(
         fmt::format("{}: a sample rate of {} Hz; pass --rate 1MHz", table.file.string(), rate));
   }
-  if (name.empty()) {
-    const std::size_t first = time != nullptr ? 1 : 0;
-    if (table.columns.size() != first + 1) {
-      std::vector<std::string> names;
-      for (const auto& column : table.columns) names.push_back(column.name);
-      throw ConfigError(fmt::format("--column: {} has several. Name one of {}.", options.file,
-                                    data::joined_names(names)));
-    }
-    name = table.columns[first].name;
-  }
+  std::vector<std::string> others;
+  if (time != nullptr) others.push_back(time->name);
+  const std::string name = only_column(table, options.column, others);
   const data::LabColumn& column = table.column(name);
   const auto unit = data::parse_lab_unit(column.unit);
   if (unit && unit->is_level()) {
@@ -107,75 +108,90 @@ void of_signal(const Options& options, const data::LabTable& table, Outcome& out
                                   samples, samples));
   }
   const auto spectrum = photonics::welch(column.values, rate, segment);
-  const auto [low, high] = parse_range(options.range, "Hz");
+  const auto [low, high] = range_in_hertz(options);
   const auto level = calibration::mean_level(spectrum, low, high);
   double mean = 0;
   for (const double value : column.values) mean += value / static_cast<double>(samples);
   double squares = 0;
   for (const double value : column.values) squares += (value - mean) * (value - mean);
+  const double rms = std::sqrt(squares / static_cast<double>(samples));
   const double bin = rate / static_cast<double>(segment);
-  const std::string power_unit = squared(column.unit);
-  outcome.parameters.push_back({"density", power_unit + "/Hz", level.density, level.error});
-  outcome.parameters.push_back({"rms", column.unit.empty() ? "1" : column.unit,
-                                std::sqrt(squares / static_cast<double>(samples))});
-  outcome.parameters.push_back({"enbw", "Hz", 1.5 * bin});
-  outcome.details["segments"] = spectrum.segments;
-  outcome.details["segment"] = segment;
-  outcome.details["sample_rate_hz"] = rate;
-  outcome.details["bins"] = level.points;
-  outcome.details["one_sided"] = true;
-  if (level.points >= 16) {
-    // White noise scatters by 1 / sqrt(segments): more is structure, which a mean hides.
-    double scatter = 0;
-    for (std::size_t k = 1; k + 1 < spectrum.density.size(); ++k) {
-      if (spectrum.frequency_hz[k] < low || spectrum.frequency_hz[k] > high) continue;
-      const double relative = spectrum.density[k] / level.density - 1;
-      scatter += relative * relative;
-    }
-    outcome.chi2_reduced = scatter / static_cast<double>(level.points - 1) *
-                           static_cast<double>(spectrum.segments) / (19.0 / 18);
-    if (*outcome.chi2_reduced > 2) {
-      outcome.verdict = "rejected";
-      outcome.warnings.push_back(
-          "the density is not flat in the range: its mean describes no white noise; narrow "
-          "--range");
-    }
+  const std::string own_unit = column.unit.empty() ? "1" : column.unit;
+  const std::string unit_of_density = squared(own_unit) + "/Hz";
+  result.method = fmt::format(
+      "Welch as scipy.signal.welch (periodic Hann, half overlap, constant detrend, one-sided), {} "
+      "segments of {} samples; mean of {} bins",
+      spectrum.segments, segment, level.points);
+  result.model = "S(f) = density, white in the range";
+  append_separate(result, {"density", unit_of_density, level.density, level.error, 0, not_known,
+                           not_known, "mean in the range, one-sided"});
+  // Variance of a Gaussian signal's mean square: the integral of S^2 over the record's length. The
+  // square of an estimated density is large by 1 + 1 / segments.
+  double integral = 0;
+  for (const double density : spectrum.density) integral += density * density * bin;
+  integral /= 1 + 19.0 / 18 / static_cast<double>(spectrum.segments);
+  calibration::Estimate of_rms{
+      "rms", own_unit,  rms,       not_known,
+      0,     not_known, not_known, "of the whole record; its error that of Gaussian noise"};
+  if (rms > 0) of_rms.u_a = std::sqrt(integral * rate / static_cast<double>(samples)) / (2 * rms);
+  calibration::set_interval(of_rms, std::numeric_limits<double>::infinity());
+  result.figures.push_back(of_rms);
+  result.figures.push_back({"enbw", "Hz", 1.5 * bin, not_known, 0, not_known, not_known,
+                            "noise bandwidth of a line, 1.5 bins"});
+  result.settings["sample rate"] = fmt::format("{:.12g} Hz", rate);
+  result.settings["segment"] = std::to_string(segment);
+  result.settings["segments"] = std::to_string(spectrum.segments);
+  result.points_used = level.points;
+  const double scatter = 1 / std::sqrt(static_cast<double>(spectrum.segments) / (19.0 / 18));
+  result.chi2 = 0;
+  for (std::size_t k = 0; k < spectrum.density.size(); ++k) {
+    calibration::ResidualRow row;
+    row.place = fmt::format("bin {}", k);
+    row.x = spectrum.frequency_hz[k];
+    row.y = spectrum.density[k];
+    row.model = level.density;
+    row.sigma = level.density * scatter;
+    row.standardised = (row.y - row.model) / row.sigma;
+    row.used = k > 0 && k + 1 < spectrum.density.size() && row.x >= low && row.x <= high;
+    if (row.used) result.chi2 += row.standardised * row.standardised;
+    result.residuals.push_back(row);
   }
-  data::LabColumn f, s;
-  f.name = "frequency";
-  f.unit = "Hz";
-  f.values = spectrum.frequency_hz;
-  s.name = "density";
-  s.unit = power_unit + "/Hz";
-  s.values = spectrum.density;
-  outcome.plots.push_back({"Welch density of " + name,
-                           "frequency [Hz]",
-                           "density [" + s.unit + "]",
-                           true,
-                           true,
-                           {{name, f.values, s.values, {}, true}}});
-  outcome.residuals = {f, s};
-  outcome.python_check = fmt::format(
-      "from scipy.signal import welch\nx = ...  # the column \"{}\"\nf, S = welch(x, "
-      "fs={}, nperseg={})  # periodic Hann, half overlap, constant detrend, one-sided\n",
-      name, rate, segment);
+  result.dof = static_cast<double>(level.points) - 1;
+  // Neighbouring bins share data, so that chi2 has no probability of its own; twice the scatter of
+  // white noise over 16 bins and more is structure, which a mean hides.
+  if (level.points >= 16 && result.chi2_reduced() > 2) {
+    reject(
+        result,
+        fmt::format("the density is not flat in the range (it scatters {:.2g} times as "
+                    "white noise, in squares): its mean describes no white noise; narrow --range",
+                    result.chi2_reduced()));
+  }
+  result.tables.push_back(
+      {"spectrum",
+       {{"frequency", "Hz", spectrum.frequency_hz}, {"density", unit_of_density, spectrum.density}},
+       false});
+  describe(result, "Welch density of " + name, unit_of_density, true, level.density, low, high);
+  result.tables.push_back({"record", {{"signal", own_unit, column.values}}, false});
+  const auto bound = [](double f) {
+    return std::isfinite(f) ? fmt::format("{:.17g}", f)
+           : f < 0          ? std::string("-np.inf")
+                            : std::string("np.inf");
+  };
+  result.python =
+      python_table("record.csv", "(x,)") +
+      fmt::format(
+          "from scipy.signal import welch\nf, S = welch(x, fs={:.17g}, nperseg={})\nband = "
+          "(f[1:-1] >= {}) & (f[1:-1] <= {})\nprint('density', "
+          "repr(float(np.mean(S[1:-1][band]))), 'nan')\n",
+          rate, segment, bound(low), bound(high));
 }
 
-void of_trace(const Options& options, const data::LabTable& table, Outcome& outcome) {
-  const auto [low, high] = parse_range(options.range, "Hz");
-  std::string name = options.column;
-  if (name.empty()) {
-    if (table.columns.size() != 2) {
-      std::vector<std::string> names;
-      for (const auto& column : table.columns) names.push_back(column.name);
-      throw ConfigError(fmt::format("--column: {} has several traces. Name one of {}.",
-                                    options.file, data::joined_names(names)));
-    }
-    name = table.columns[1].name;
-  }
+void of_trace(const Options& options, const data::LabTable& table, CalibrationResult& result) {
+  const auto [low, high] = range_in_hertz(options);
+  const std::string name = only_column(table, options.column, {table.columns[0].name});
   double rbw = 0;
   if (!options.rbw.empty()) {
-    rbw = quantity(options.rbw, "Hz", "--rbw");
+    rbw = option_quantity("--rbw", options.rbw, "Hz");
   } else if (const auto setting = data::setting_in(table, "RBW", "Hz")) {
     rbw = *setting;
   } else {
@@ -200,90 +216,105 @@ void of_trace(const Options& options, const data::LabTable& table, Outcome& outc
   // Real filters lie between 1.05 and 1.13 of the 3 dB bandwidth: a rectangular law.
   double factor_error = (1.13 - 1.05) / std::sqrt(12.0) / 1.0645;
   if (!options.noise_bandwidth.empty()) {
-    factor = quantity(options.noise_bandwidth, "Hz", "--noise-bandwidth") / rbw;
+    factor = option_quantity("--noise-bandwidth", options.noise_bandwidth, "Hz") / rbw;
     factor_error = 0;
   }
-  const double impedance =
-      options.impedance.empty() ? 0 : quantity(options.impedance, "ohm", "--impedance");
+  const double impedance = optional_quantity("--impedance", options.impedance, "ohm").value_or(0);
   const auto frequency = data::column_in(table, table.columns[0].name, "Hz");
   const auto power = data::power_in_watt(table, name, impedance);
-  std::vector<double> chosen;
-  data::LabColumn f, s;
-  f.name = "frequency";
-  f.unit = "Hz";
-  s.name = "density";
-  s.unit = "W/Hz";
+  std::vector<double> chosen, density;
   const double scale = std::pow(10.0, correction / 10) / (factor * rbw);
   for (std::size_t i = 0; i < power.size(); ++i) {
-    f.values.push_back(frequency[i]);
-    s.values.push_back(power[i] * scale);
+    density.push_back(power[i] * scale);
     if (frequency[i] >= low && frequency[i] <= high) chosen.push_back(power[i]);
   }
   if (chosen.size() < 2) {
     throw ConfigError(fmt::format("--range: {} points of the trace lie in \"{}\". Widen it.",
-                                  chosen.size(), options.range));
+                                  chosen.size(), options.common.range));
   }
   const auto level = calibration::trace_level(chosen, averaging, factor * rbw);
   // Points closer than the filter's bandwidth share their noise.
   const double spacing =
       std::abs(frequency.back() - frequency.front()) / static_cast<double>(frequency.size() - 1);
   const double shared = std::max(1.0, factor * rbw / spacing);
-  outcome.parameters.push_back({"density", "W/Hz", level.density, level.error * std::sqrt(shared),
-                                level.density * factor_error});
-  const double db = 10 / std::log(10.0);
-  outcome.parameters.push_back({"level", "dBm/Hz", 10 * std::log10(level.density / 1e-3),
-                                db * level.error * std::sqrt(shared) / level.density,
-                                db * factor_error});
-  outcome.parameters.push_back({"enbw", "Hz", factor * rbw, 0, factor * rbw * factor_error});
-  outcome.details["averaging"] = averaging;
-  outcome.details["averaging_correction_db"] = correction;
-  outcome.details["rbw_hz"] = rbw;
-  outcome.details["points"] = chosen.size();
+  result.method = fmt::format(
+      "mean of {} points of a {}-averaged trace, {:+.4f} dB for the averaging, over a noise "
+      "bandwidth of {:.4f} RBW",
+      chosen.size(), averaging, correction, factor);
+  result.model = "S(f) = density, white in the range";
+  append_separate(result, {"density", "W/Hz", level.density, level.error * std::sqrt(shared), 0,
+                           not_known, not_known, "mean in the range"});
+  if (factor_error > 0) {
+    add_type_b(result, {level.density * factor_error}, "noise bandwidth of the filter");
+  } else {
+    calibration::set_interval(result.parameters[0], std::numeric_limits<double>::infinity());
+  }
+  append_derived(result, "level", "dBm/Hz", "the same as a level",
+                 [](const std::vector<double>& p) { return 10 * std::log10(p[0] / 1e-3); });
+  calibration::Estimate enbw{
+      "enbw",    "Hz",      factor * rbw,     not_known, factor * rbw * factor_error,
+      not_known, not_known, "noise bandwidth"};
+  if (factor_error > 0) enbw.u_a = 0;
+  calibration::set_interval(enbw, std::numeric_limits<double>::infinity());
+  result.figures.push_back(enbw);
+  result.settings["averaging used"] = averaging;
+  result.settings["averaging correction"] = fmt::format("{:.4f} dB", correction);
+  result.settings["RBW used"] = fmt::format("{:g} Hz", rbw);
+  result.points_used = chosen.size();
+  const double point_error = level.error * std::sqrt(static_cast<double>(chosen.size()));
+  for (std::size_t i = 0; i < power.size(); ++i) {
+    calibration::ResidualRow row;
+    row.place = data::place_of_row(table, i);
+    row.x = frequency[i];
+    row.y = density[i];
+    row.model = level.density;
+    row.sigma = point_error;
+    row.standardised = (row.y - row.model) / row.sigma;
+    row.used = frequency[i] >= low && frequency[i] <= high;
+    result.residuals.push_back(row);
+  }
   if (averaging == "log") {
     double mean = 0, squares = 0;
     for (const double p : chosen) mean += 10 * std::log10(p) / static_cast<double>(chosen.size());
     for (const double p : chosen) squares += std::pow(10 * std::log10(p) - mean, 2);
     const double scatter = std::sqrt(squares / static_cast<double>(chosen.size() - 1));
-    outcome.details["scatter_db"] = scatter;
+    result.figures.push_back({"scatter", "dB", scatter,
+                              scatter / std::sqrt(2.0 * static_cast<double>(chosen.size() - 1)), 0,
+                              not_known, not_known,
+                              "of a point; noise scatters by 5.57 / sqrt(N)"});
     // One read-out of noise scatters by 5.57 dB; averaging makes that less, structure more.
     if (scatter > 1.3 * calibration::log_point_scatter_db) {
-      outcome.verdict = "rejected";
-      outcome.warnings.push_back(
-          fmt::format("points scatter by {:.2f} dB, noise by 5.57 dB at most: the trace is not "
-                      "flat in the range "
-                      "(narrow --range)",
-                      scatter));
+      reject(result, fmt::format("points scatter by {:.2f} dB, noise by 5.57 dB at most: the trace "
+                                 "is not flat in the range (narrow --range)",
+                                 scatter));
     }
   }
   const auto detector = table.column(name).settings.find("detector");
-  if (detector != table.column(name).settings.end()) {
-    outcome.details["detector"] = detector->second;
-  }
-  outcome.plots.push_back({"Noise density of " + name,
-                           "frequency [Hz]",
-                           "density [W/Hz]",
-                           false,
-                           true,
-                           {{name, f.values, s.values, {}, true}}});
-  outcome.residuals = {f, s};
-  outcome.python_check = fmt::format(
-      "import numpy as np\np = ...  # \"{}\" in dBm, within the range\nprint(np.{})\n", name,
-      averaging == "log"
-          ? fmt::format("mean(p) + {:.4f} - 10*np.log10({})", correction, factor * rbw)
-          : fmt::format("log10(np.mean(10**(p/{}))) * {} + {:.4f} - 10*np.log10({})",
-                        averaging == "voltage" ? 20 : 10, averaging == "voltage" ? 20 : 10,
-                        correction, factor * rbw));
+  if (detector != table.column(name).settings.end()) result.settings["detector"] = detector->second;
+  result.tables.push_back(
+      {"spectrum", {{"frequency", "Hz", frequency}, {"density", "W/Hz", density}}, false});
+  describe(result, "Noise density of " + name, "W/Hz", false, level.density, low, high);
+  result.tables.push_back({"record", {{"power", "W", chosen}}, false});
+  const char* mean = averaging == "log"       ? "np.exp(np.mean(np.log(p)))"
+                     : averaging == "voltage" ? "np.mean(np.sqrt(p))**2"
+                                              : "np.mean(p)";
+  result.python = python_table("record.csv", "(p,)") +
+                  fmt::format(
+                      "S = {} * 10**({:.17g} / 10) / {:.17g}  # {} averaging, noise "
+                      "bandwidth\nprint('density', repr(float(S)), 'nan')\nprint('level', "
+                      "repr(float(10 * np.log10(S / 1e-3))), 'nan')\n",
+                      mean, correction, factor * rbw, averaging);
 }
 
 int run(const Options& options, const Streams& streams) {
-  const auto table = data::read_lab_file(options.file, options.reading.read_options());
-  Outcome outcome;
-  outcome.kind = "psd";
-  outcome.add_input(table);
+  const auto table = read_only_file("psd", options.common);
+  CalibrationResult result;
+  result.kind = "psd";
   has_dimension(table.columns[0], "Hz") && table.columns.size() > 1
-      ? of_trace(options, table, outcome)
-      : of_signal(options, table, outcome);
-  return deliver(outcome, options.outcome, streams);
+      ? of_trace(options, table, result)
+      : of_signal(options, table, result);
+  note_table(result, table);
+  return finish(options.common, result, streams);
 }
 
 }  // namespace
@@ -301,24 +332,24 @@ Verb calibrate_psd() {
       "in\n"
       "the field, which is u_B), corrected by 2.51 dB where noise was log-averaged and by 1.05 dB\n"
       "where it was voltage-averaged. Only flat stretches have one density: choose with --range.\n"
-      "result.json: density, and rms or level [dBm/Hz], enbw; residuals.csv has the spectrum.";
+      "Parameters: density, and level [dBm/Hz] of a trace; figures rms, enbw; spectrum.csv. A\n"
+      "density is no parameter of a device, so that there is no device.yaml.\n"
+      "Exit codes: 0 ok, 2 usage, 3 bad input, 6 not flat (--strict).";
   verb.examples = {
       "attojoule calibrate psd data/laboratory/noise.csv --segment 64 --range 1kHz:40kHz"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<Options>();
-    app.add_option("file", options->file, "File with the signal or trace")->required();
+    options->common.define_files(app);
+    options->common.define_range(app);
     app.add_option("--column", options->column, "Its column (default: the only one)");
     app.add_option("--rate", options->rate, "Sample rate, where the file has no time column");
     app.add_option("--segment", options->segment, "Samples per segment (default: by the length)");
-    app.add_option("--range", options->range, "Frequencies of the mean density: 1MHz:20MHz");
     app.add_option("--rbw", options->rbw, "Resolution bandwidth, where the file has none");
     app.add_option("--averaging", options->averaging, "log, voltage or power, likewise");
     app.add_option("--noise-bandwidth", options->noise_bandwidth,
                    "Noise bandwidth of the filter, where it is known");
     app.add_option("--impedance", options->impedance,
                    "Of the analyser's input, for levels in dBuV");
-    options->reading.define(app);
-    options->outcome.define(app);
     return [options](const Streams& streams) { return run(*options, streams); };
   };
   return verb;

@@ -154,7 +154,7 @@ int run(const Options& options, const Streams& streams) {
   data.relaxation = options.model == "relaxation";
   const std::vector<double> f = values_of(table, f_column, frequency);
   std::vector<calibration::RejectedPoint> outside;
-  const auto range = options.common.parsed_range();
+  const auto range = options.common.parsed_range(table.column(f_column).unit);
   const auto& own = table.column(f_column).values;
   for (std::size_t i = 0; i < f.size(); ++i) {
     if (range && (own[i] < range->first || own[i] > range->second)) {

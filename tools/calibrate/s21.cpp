@@ -4,31 +4,59 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
-#include <numbers>
+#include <numeric>
+#include <optional>
 
 #include "calibration/frequency_response.hpp"
 #include "data/lab_units.hpp"
 #include "data/names.hpp"
 #include "photonics/error.hpp"
-#include "tools/calibrate/kinds.hpp"
-#include "tools/calibrate/outcome.hpp"
+#include "tools/calibrate/fit_kind.hpp"
 
 namespace attojoule::tools {
 namespace {
 
+using calibration::not_known;
+
 struct Options {
-  std::string file, element = "S21", column, range, reference, poles = "auto";
-  FileOptions reading;
-  OutcomeOptions outcome;
+  FitKindOptions common;
+  std::string element = "S21", column, reference, poles = "auto", of = "receiver";
 };
+
+// A standard error that came out as nothing (data without scatter) says nothing.
+double known(double error) {
+  return error > 0 ? error : not_known;
+}
+
+// The level's formula for scipy, and its parameters' names.
+std::pair<std::vector<std::string>, std::string> formula_of(calibration::LowPass model) {
+  using calibration::LowPass;
+  const std::string one = " - 10 * np.log10(1 + (x / f1)**2)";
+  const std::string pair = " - 10 * np.log10((1 - (x / f0)**2)**2 + (x / f0 / Q)**2)";
+  switch (model) {
+    case LowPass::one_pole:
+      return {{"gain", "f1"}, "gain" + one};
+    case LowPass::two_poles:
+      return {{"gain", "f1", "f2"}, "gain" + one + " - 10 * np.log10(1 + (x / f2)**2)"};
+    case LowPass::complex_pair:
+      return {{"gain", "f0", "Q"}, "gain" + pair};
+    case LowPass::complex_pair_and_pole:
+      return {{"gain", "f0", "Q", "f1"}, "gain" + pair + one};
+  }
+  return {};
+}
 
 int run(const Options& options, const Streams& streams) {
   using calibration::LowPass;
-  const auto table = data::read_lab_file(options.file, options.reading.read_options());
-  Outcome outcome;
-  outcome.kind = "s21";
-  outcome.add_input(table);
+  if (options.of != "receiver" && options.of != "modulator") {
+    throw ConfigError(fmt::format("--of: \"{}\" is neither receiver nor modulator. Write one.",
+                                  data::shown_text(options.of)));
+  }
+  const auto table = read_only_file("s21", options.common);
+  calibration::CalibrationResult result;
+  result.kind = "s21";
   const auto all_f = data::column_in(table, table.columns[0].name, "Hz");
   std::vector<double> all_level, all_phase;
   std::string name = options.column;
@@ -55,7 +83,7 @@ int run(const Options& options, const Streams& streams) {
         throw ConfigError(
             fmt::format("--column: {} has no \"Re {}\" and several others. Name one of "
                         "{}.",
-                        options.file, options.element, data::joined_names(names)));
+                        table.file.string(), options.element, data::joined_names(names)));
       }
     }
     const data::LabColumn& column = table.column(name);
@@ -72,7 +100,7 @@ int run(const Options& options, const Streams& streams) {
         }
         all_level.push_back(20 * std::log10(column.values[i]));
       }
-      outcome.warnings.push_back(
+      result.warnings.push_back(
           fmt::format("\"{}\" is taken as an amplitude (20 dB a decade)", name));
     } else if (power) {
       all_level = data::column_in(table, name, "dBm");
@@ -82,11 +110,18 @@ int run(const Options& options, const Streams& streams) {
       all_level = data::column_in(table, name, "dB");
     }
   }
-  const auto [low, high] = parse_range(options.range, "Hz");
+  constexpr double everything = std::numeric_limits<double>::infinity();
+  const auto [low, high] =
+      options.common.parsed_range("Hz").value_or(std::pair{-everything, everything});
+  std::vector<std::string> places;
   std::vector<double> f, level, phase;
   for (std::size_t i = 0; i < all_f.size(); ++i) {
-    if (all_f[i] < low || all_f[i] > high) continue;
+    if (all_f[i] < low || all_f[i] > high) {
+      result.rejected.push_back({data::place_of_row(table, i), "outside --range"});
+      continue;
+    }
     f.push_back(all_f[i]);
+    places.push_back(data::place_of_row(table, i));
     level.push_back(all_level[i]);
     if (!all_phase.empty()) phase.push_back(all_phase[i]);
   }
@@ -94,73 +129,94 @@ int run(const Options& options, const Streams& streams) {
     throw DataError(
         fmt::format("{}: {} points in the range (at least eight are needed); widen "
                     "--range or sweep finer",
-                    options.file, f.size()));
+                    table.file.string(), f.size()));
   }
   // A plateau near the lower end, above what couplings and line spectra do to the lowest points.
   std::pair<double, double> reference{std::max(f.front(), 0.02 * f.back()),
                                       std::max(f[f.size() / 20], 0.1 * f.back())};
-  if (!options.reference.empty()) reference = parse_range(options.reference, "Hz");
-  outcome.details["reference_range_hz"] = {
-      std::isfinite(reference.first) ? reference.first : f.front(),
-      std::isfinite(reference.second) ? reference.second : f.back()};
+  if (const auto given = quantity_range("--reference", options.reference, "Hz")) {
+    reference = *given;
+  }
   const auto three = calibration::bandwidth(f, level, reference.first, reference.second, 3.0103);
   const auto six = calibration::bandwidth(f, level, reference.first, reference.second, 6.0206);
-  if (three) {
-    outcome.parameters.push_back({"bandwidth_3dBe", "Hz", three->frequency_hz, three->error_hz});
-    outcome.parameters.push_back(
-        {"reference", "dB", three->reference_db, three->reference_error_db});
-  } else {
-    outcome.warnings.push_back(
-        "the level does not fall 3 dB below its reference within the sweep: no "
-        "bandwidth (sweep further, or give --reference)");
+  note_table(result, table);
+  result.model =
+      "L(f) = gain - sum 10 log10(1 + (f/f_k)^2) - 10 log10[(1 - (f/f0)^2)^2 + "
+      "(f/(Q f0))^2]";
+  result.method = "level in dB of electrical power; 6 dB electrical are 3 dB optical";
+  result.settings["reference range"] =
+      fmt::format("{:.6g} Hz to {:.6g} Hz", std::max(reference.first, f.front()),
+                  std::min(reference.second, f.back()));
+  result.points_used = f.size();
+  using Kind = calibration::PlotSeries::Kind;
+  std::vector<LowPass> candidates;
+  if (options.poles == "1") candidates = {LowPass::one_pole};
+  if (options.poles == "2") candidates = {LowPass::two_poles, LowPass::complex_pair};
+  if (options.poles == "3") candidates = {LowPass::complex_pair_and_pole};
+  if (options.poles == "auto") {
+    candidates = {LowPass::one_pole, LowPass::two_poles, LowPass::complex_pair,
+                  LowPass::complex_pair_and_pole};
   }
-  if (six) outcome.parameters.push_back({"bandwidth_6dBe", "Hz", six->frequency_hz, six->error_hz});
-  outcome.details["level_is"] = "dB of electrical power; 6 dB electrical are 3 dB optical";
-  data::LabColumn fc, lc, mc, rc;
-  fc.name = "frequency";
-  fc.unit = "Hz";
-  lc.name = "level";
-  lc.unit = "dB";
-  mc.name = "model";
-  mc.unit = "dB";
-  rc.name = "residual";
-  rc.unit = "dB";
-  fc.values = f;
-  lc.values = level;
-  outcome.residuals = {fc, lc};
-  std::vector<PlotSeries> shown{{name, f, level, {}, false}};
-  if (three && options.poles != "none") {
-    std::vector<LowPass> candidates;
-    if (options.poles == "1") candidates = {LowPass::one_pole};
-    if (options.poles == "2") candidates = {LowPass::two_poles, LowPass::complex_pair};
-    if (options.poles == "3") candidates = {LowPass::complex_pair_and_pole};
-    if (options.poles == "auto") {
-      candidates = {LowPass::one_pole, LowPass::two_poles, LowPass::complex_pair,
-                    LowPass::complex_pair_and_pole};
-    }
-    if (candidates.empty()) {
-      throw ConfigError(fmt::format("--poles: \"{}\" is none of auto, none, 1, 2, 3. Write one.",
-                                    data::shown_text(options.poles)));
-    }
+  if (candidates.empty() && options.poles != "none") {
+    throw ConfigError(fmt::format("--poles: \"{}\" is none of auto, none, 1, 2, 3. Write one.",
+                                  data::shown_text(options.poles)));
+  }
+  if (!three) {
+    not_identifiable(result,
+                     "the level does not fall 3 dB below its reference within the sweep, which "
+                     "therefore has no bandwidth: sweep further, or give --reference");
+    result.plots.push_back({"Level of " + name,
+                            "frequency [Hz]",
+                            "level [dB]",
+                            true,
+                            false,
+                            {{"measured", f, level, {}, Kind::points}}});
+    return finish(options.common, result, streams);
+  }
+  bool fitted = false;
+  if (!candidates.empty()) {
     // Points below the reference range may be shaped by couplings that a low pass has not.
-    std::vector<double> fit_f, fit_level;
+    calibration::CurveData curve;
+    curve.x_name = "frequency";
+    curve.y_name = "level";
+    curve.x_unit = "Hz";
+    curve.y_unit = "dB";
+    curve.scale_sigma = true;
     for (std::size_t i = 0; i < f.size(); ++i) {
-      if (f[i] < reference.first) continue;
-      fit_f.push_back(f[i]);
-      fit_level.push_back(level[i]);
+      if (f[i] < reference.first) {
+        result.rejected.push_back({places[i], "below the reference range: not fitted"});
+        continue;
+      }
+      curve.x.push_back(f[i]);
+      curve.y.push_back(level[i]);
+      curve.places.push_back(places[i]);
     }
+    const double scatter = calibration::level_scatter_db(curve.y);
+    // Below a thousandth of a decibel it is rounding, and no measure of a misfit.
+    const bool noisy = scatter > 1e-3;
+    if (noisy) curve.sigma.assign(curve.x.size(), scatter);
     std::optional<calibration::Fit> best;
     LowPass model = candidates.front();
     double best_score = 0;
-    const auto n = static_cast<double>(fit_f.size());
+    const auto n = static_cast<double>(curve.x.size());
+    calibration::ResultTable models{"models",
+                                    {{"model", "1", {}}, {"rms", "dB", {}}, {"schwarz", "1", {}}}};
+    std::string failure;
+    auto failed = calibration::FitStatus::no_convergence;
     for (const LowPass candidate : candidates) {
-      auto fit = calibration::fit_low_pass(fit_f, fit_level, candidate, three->frequency_hz);
-      if (fit.status != calibration::FitStatus::converged) continue;
+      auto fit = calibration::fit_low_pass(curve.x, curve.y, candidate, three->frequency_hz,
+                                           noisy ? scatter : 0);
+      if (fit.status != calibration::FitStatus::converged) {
+        failure = fit.message;
+        failed = fit.status;
+        continue;
+      }
       // Schwarz's criterion: a pole more must be worth its freedom.
       const double score = n * std::log(std::max(fit.residual_sum_of_squares, 1e-24) / n) +
                            static_cast<double>(fit.values.size()) * std::log(n);
-      outcome.details["models"][calibration::name_of(candidate)] = {
-          {"rms_db", std::sqrt(fit.residual_sum_of_squares / n)}, {"schwarz", score}};
+      models.columns[0].texts.push_back(calibration::name_of(candidate));
+      models.columns[1].values.push_back(std::sqrt(fit.residual_sum_of_squares / n));
+      models.columns[2].values.push_back(score);
       if (!best || score < best_score) {
         best_score = score;
         model = candidate;
@@ -168,69 +224,110 @@ int run(const Options& options, const Streams& streams) {
       }
     }
     if (!best) {
-      outcome.warnings.push_back("no low pass of up to three poles fits the level");
+      const std::string text = fmt::format("no low pass of --poles {} fits the level{}{}",
+                                           options.poles, failure.empty() ? "" : ": ", failure);
+      if (failed == calibration::FitStatus::not_identifiable) {
+        not_identifiable(result, text);
+      } else {
+        result.verdict = calibration::Verdict::no_convergence;
+        result.reasons.push_back(text);
+      }
     } else {
-      outcome.details["model"] = calibration::name_of(model);
-      for (std::size_t k = 0; k < best->values.size(); ++k) {
-        const auto& parameter = best->parameters[k];
-        outcome.parameters.push_back(
-            {parameter.name, parameter.unit,
-             parameter.name == "gain" ? best->values[k] : std::abs(best->values[k]),
-             best->standard_error(k)});
-      }
-      const auto at = calibration::model_bandwidth(*best, model, 3.0103);
-      outcome.parameters.push_back({"bandwidth_of_model", "Hz", at.frequency_hz, at.error_hz});
+      fitted = true;
+      const auto formula = formula_of(model);
+      const std::vector<std::string>& names = formula.first;
+      adopt(result, *best, {"level at low frequency", "corner of the low pass"});
+      append_derived(result, "bandwidth_of_model", "Hz", "3 dB electrical below the gain",
+                     [&](const std::vector<double>& p) {
+                       calibration::Fit at = *best;
+                       at.values.assign(p.begin(),
+                                        p.begin() + static_cast<std::ptrdiff_t>(names.size()));
+                       return calibration::model_bandwidth(at, model, 3.0103).frequency_hz;
+                     });
+      result.method +=
+          fmt::format("; {}, {}", calibration::name_of(model),
+                      options.poles == "auto" ? "chosen by Schwarz's criterion" : "as asked for");
+      if (!noisy) result.chi2 = not_known;
       const double rms = std::sqrt(best->residual_sum_of_squares / best->dof);
-      const double scatter = calibration::level_scatter_db(fit_level);
-      outcome.details["rms_db"] = rms;
-      outcome.details["scatter_db"] = scatter;
-      if (scatter > 1e-3) {
-        outcome.chi2_reduced = rms * rms / (scatter * scatter);
-        if (*outcome.chi2_reduced > 2 && rms > 0.1) {
-          outcome.verdict = "rejected";
-          outcome.warnings.push_back(fmt::format(
-              "the low pass misses the level by {:.2f} dB, points scatter by {:.2f} dB: its poles "
-              "describe the response roughly only (narrow --range)",
-              rms, scatter));
-        }
+      result.figures.push_back({"rms", "dB", rms, not_known, 0, not_known, not_known,
+                                "of the level about the low pass"});
+      result.figures.push_back(
+          {"scatter", "dB", scatter, not_known, 0, not_known, not_known, "of neighbouring points"});
+      if (noisy && result.chi2_reduced() > 2 && rms > 0.1) {
+        reject(result,
+               fmt::format("the low pass misses the level by {:.2f} dB, points scatter by {:.2f} "
+                           "dB: its poles describe the response roughly only (narrow --range)",
+                           rms, scatter));
       }
-      lc.values = fit_level;
-      fc.values = fit_f;
-      mc.values = best->model_values;
-      rc.values = best->residuals;
-      outcome.residuals = {fc, lc, mc, rc};
-      shown.push_back({calibration::name_of(model), fit_f, best->model_values, {}, true});
+      std::vector<std::size_t> points(curve.x.size());
+      std::iota(points.begin(), points.end(), std::size_t{0});
+      describe_curve(
+          result, curve, points, *best, 1,
+          [&](double x) { return calibration::low_pass_level(model, best->values, x); },
+          "Level of " + name);
+      for (auto& plot : result.plots) plot.log_x = true;
+      result.tables.push_back(models);
+      result.python = scipy_check(curve, points, *best, 1, names, best->values, formula.second);
     }
   }
-  outcome.plots.push_back({"Level of " + name, "frequency [Hz]", "level [dB]", true, false, shown});
+  if (!fitted) {
+    for (std::size_t i = 0; i < f.size(); ++i) {
+      calibration::ResidualRow row;
+      row.place = places[i];
+      row.x = f[i];
+      row.y = level[i];
+      result.residuals.push_back(row);
+    }
+    result.plots.push_back({"Level of " + name,
+                            "frequency [Hz]",
+                            "level [dB]",
+                            true,
+                            false,
+                            {{"measured", f, level, {}, Kind::points}}});
+    result.python = fmt::format(
+        "import numpy as np\nf = np.array([{:.17g}])\nL = np.array([{:.17g}])\nreference = "
+        "np.median(L[(f >= {:.17g}) & (f <= {:.17g})])\nprint('reference', repr(float(reference)), "
+        "'nan')\n",
+        fmt::join(f, ", "), fmt::join(level, ", "), std::max(reference.first, f.front()),
+        std::min(reference.second, f.back()));
+  }
+  append_separate(result, {"bandwidth_3dBe", "Hz", three->frequency_hz, known(three->error_hz), 0,
+                           not_known, not_known, "where the level crosses reference - 3 dB"});
+  append_separate(result, {"reference", "dB", three->reference_db, known(three->reference_error_db),
+                           0, not_known, not_known, "median of the reference range"});
+  if (six) {
+    append_separate(result, {"bandwidth_6dBe", "Hz", six->frequency_hz, known(six->error_hz), 0,
+                             not_known, not_known, "3 dB optical, behind a photodiode"});
+  }
+  // The simulator's path is one pole: the corner of that pole, or the pole that has this bandwidth.
+  result.device.push_back(
+      {options.of + ".bandwidth", "Hz", fitted ? "bandwidth_of_model" : "bandwidth_3dBe", 1});
   if (phase.size() >= 3) {
     const std::size_t points = std::min<std::size_t>(phase.size() >= 21 ? 5 : 3, phase.size());
     const auto delay = calibration::group_delay(f, phase, points);
     double mean = 0, squares = 0, count = 0;
     for (std::size_t i = 0; i < delay.size(); ++i) {
-      if (three && f[i] > three->frequency_hz) break;
+      if (f[i] > three->frequency_hz) break;
       mean += delay[i];
       squares += delay[i] * delay[i];
       ++count;
     }
     mean /= count;
-    outcome.parameters.push_back(
+    // Slopes over `points` neighbours share points.
+    const double independent = std::max(count / static_cast<double>(points), 1.0);
+    result.figures.push_back(
         {"group_delay", "s", mean,
-         std::sqrt(std::max(squares / count - mean * mean, 0.0) / std::max(count, 1.0))});
-    outcome.details["group_delay_is"] = "mean below the bandwidth";
-    outcome.plots.push_back({"Group delay of " + name,
-                             "frequency [Hz]",
-                             "delay [s]",
-                             true,
-                             false,
-                             {{"", f, delay, {}, true}}});
+         known(std::sqrt(std::max(squares / count - mean * mean, 0.0) / independent)), 0, not_known,
+         not_known, "mean below the bandwidth; its error from the scatter about the mean"});
+    calibration::set_interval(result.figures.back(), everything);
+    result.plots.push_back({"Group delay of " + name,
+                            "frequency [Hz]",
+                            "delay [s]",
+                            true,
+                            false,
+                            {{"group delay", f, delay, {}, Kind::line}}});
   }
-  outcome.python_check = fmt::format(
-      "import numpy as np\nf, L = ..., ...  # frequency [Hz], level of \"{}\" [dB]\nref = "
-      "np.median(L[(f >= {}) & (f <= {})])\nprint(f[(f > {}) & (L < ref - 3.0103)][0])  # to a "
-      "point\n",
-      name, reference.first, reference.second, reference.second);
-  return deliver(outcome, options.outcome, streams);
+  return finish(options.common, result, streams);
 }
 
 }  // namespace
@@ -249,19 +346,24 @@ Verb calibrate_s21() {
       "behind a photodiode. Low passes of one to three poles are fitted, and the one that "
       "Schwarz's\n"
       "criterion prefers is given. Group delay where the file has phases.\n"
-      "result.json: bandwidth_3dBe, bandwidth_6dBe, gain, f0, Q, f1 …, bandwidth_of_model, "
-      "group_delay.";
+      "Parameters: gain, f0, Q, f1 …, bandwidth_of_model, bandwidth_3dBe, reference, "
+      "bandwidth_6dBe;\n"
+      "figure group_delay. The 3 dB bandwidth goes into device.yaml as receiver.bandwidth or\n"
+      "modulator.bandwidth (--of), which are one pole.\n"
+      "Exit codes: 0 ok, 2 usage, 3 bad input, 4 no convergence, 5 not identifiable (no 3 dB in "
+      "the\n"
+      "sweep), 6 model rejected (--strict).";
   verb.examples = {"attojoule calibrate s21 data/laboratory/lowpass.s2p"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<Options>();
-    app.add_option("file", options->file, "File with the transmission")->required();
+    options->common.define_files(app);
+    options->common.define_range(app);
     app.add_option("--element", options->element, "Of a Touchstone file")->capture_default_str();
     app.add_option("--column", options->column, "Of another file");
-    app.add_option("--range", options->range, "Frequencies that count: 1MHz:500MHz");
     app.add_option("--reference", options->reference, "Frequencies of the reference level");
     app.add_option("--poles", options->poles, "auto, none, 1, 2 or 3")->capture_default_str();
-    options->reading.define(app);
-    options->outcome.define(app);
+    app.add_option("--of", options->of, "Whose bandwidth it is: receiver or modulator")
+        ->capture_default_str();
     return [options](const Streams& streams) { return run(*options, streams); };
   };
   return verb;

@@ -340,7 +340,7 @@ int run(const Options& options, const Streams& streams) {
   } else {
     read_rows(options, table, data);
   }
-  if (const auto range = options.common.parsed_range()) {
+  if (const auto range = options.common.parsed_range(data.light_unit)) {
     ShotNoiseData part = data;
     part.light.clear();
     part.noise.clear();

@@ -7,120 +7,185 @@
 #include <memory>
 
 #include "calibration/nested_variance.hpp"
-#include "data/lab_units.hpp"
-#include "photonics/error.hpp"
-#include "tools/calibrate/kinds.hpp"
-#include "tools/calibrate/outcome.hpp"
+#include "tools/calibrate/fit_kind.hpp"
 
 namespace attojoule::tools {
 namespace {
 
+using calibration::not_known;
+
 struct Options {
-  std::string file, target = "target", write = "write", value = "value";
+  FitKindOptions common;
+  std::string target = "target", write = "write", value = "value";
   double full_scale = 0;
-  FileOptions reading;
-  OutcomeOptions outcome;
+  bool as_converter = false;
 };
 
 // A variance as a standard deviation, with its interval; one that came out negative is zero with an
 // upper limit, and said so.
-OutcomeParameter deviation(const std::string& name, const std::string& unit, double variance,
-                           double error, double low, double high, Outcome& outcome) {
-  OutcomeParameter parameter{name, unit, std::sqrt(std::max(variance, 0.0))};
-  parameter.u_a = variance > 0 ? error / (2 * std::sqrt(variance)) : 0;
-  parameter.interval95 = {std::sqrt(std::max(low, 0.0)), std::sqrt(std::max(high, 0.0))};
+void append_deviation(calibration::CalibrationResult& result, const std::string& name,
+                      const std::string& unit, double variance, double error, double low,
+                      double high, const char* meaning) {
+  calibration::Estimate estimate{name, unit, std::sqrt(std::max(variance, 0.0))};
+  if (variance > 0) estimate.u_a = error / (2 * std::sqrt(variance));
+  estimate.interval_low = std::sqrt(std::max(low, 0.0));
+  estimate.interval_high = std::sqrt(std::max(high, 0.0));
+  estimate.meaning = meaning;
+  append_separate(result, estimate);
   if (!(variance > 0)) {
-    outcome.warnings.push_back(fmt::format(
+    result.warnings.push_back(fmt::format(
         "{}: the estimate of its variance is {:.3g} (not above zero: not resolved in this design); "
         "only the upper limit of the interval says something",
         name, variance));
   }
-  return parameter;
 }
 
+// The analysis of variance once more, in numpy.
+constexpr const char* numpy_analysis = R"(targets = np.unique(target)
+within = between = corrected = cells = 0
+mean, count, squares = [], [], []
+for t in targets:
+    groups = [value[(target == t) & (write == w)] for w in np.unique(write[target == t])]
+    n = np.array([len(g) for g in groups])
+    m = np.array([g.mean() for g in groups])
+    within += sum(((g - g.mean())**2).sum() for g in groups)
+    between += (n * (m - value[target == t].mean())**2).sum()
+    corrected += n.sum() - (n**2).sum() / n.sum()
+    cells += len(groups)
+    mean.append(value[target == t].mean())
+    count.append(n.sum())
+    squares.append((n**2).sum())
+mean, count, squares = np.array(mean), np.array(count), np.array(squares)
+f_read, f_write = len(value) - cells, cells - len(targets)
+ms_read, ms_write, n0 = within / f_read, between / f_write, corrected / f_write
+programming, read = (ms_write - ms_read) / n0, ms_read
+u_programming = np.sqrt(2 * ms_write**2 / f_write + 2 * ms_read**2 / f_read) / n0
+u_read = ms_read * np.sqrt(2 / f_read)
+noise = max(programming, 0) * squares / count**2 + read / count
+line, cov = np.polyfit(targets, mean, 1, w=1 / np.sqrt(noise), cov='unscaled')
+chi2 = (((mean - np.polyval(line, targets))**2) / noise).sum() / max(len(targets) - 2, 1)
+u_line = np.sqrt(np.diag(cov) * (max(1, chi2) if len(targets) > 2 else 1))
+def deviation(name, v, u):
+    print(name, repr(float(np.sqrt(max(v, 0)))), repr(float(u / 2 / np.sqrt(v))) if v > 0 else 'nan')
+deviation('sigma_programming', programming, u_programming)
+deviation('sigma_read', read, u_read)
+d = mean - targets
+deviation('rms_transfer_error', ((d**2).sum() - noise.sum()) / len(d),
+          np.sqrt((4 * d**2 * noise + 2 * noise**2).sum()) / len(d))
+print('gain', repr(float(line[0])), repr(float(u_line[0])))
+print('offset', repr(float(line[1])), repr(float(u_line[1])))
+)";
+
 int run(const Options& options, const Streams& streams) {
-  const auto table = data::read_lab_file(options.file, options.reading.read_options());
+  const auto table = read_only_file("weights", options.common);
   const data::LabColumn& value = table.column(options.value);
   const std::string unit = value.unit.empty() ? "1" : value.unit;
   // Both in the unit of the measured value.
   const auto targets = data::column_in(table, options.target, unit);
   const auto values = data::column_in(table, options.value, unit);
   const auto& writes = table.column(options.write).values;
-  const auto result = calibration::nested_variance(targets, writes, values);
-  const double full =
-      options.full_scale > 0 ? options.full_scale : result.target.back() - result.target.front();
-  Outcome outcome;
-  outcome.kind = "weights";
-  outcome.add_input(table);
-  auto& parameters = outcome.parameters;
-  parameters.push_back(deviation("sigma_programming", unit, result.write_variance,
-                                 result.write_error, result.write_lower, result.write_upper,
-                                 outcome));
-  parameters.push_back(deviation("sigma_read", unit, result.read_variance, result.read_error,
-                                 result.read_lower, result.read_upper, outcome));
-  parameters.push_back(deviation("rms_transfer_error", unit, result.transfer_variance,
-                                 result.transfer_error,
-                                 result.transfer_variance - 2 * result.transfer_error,
-                                 result.transfer_variance + 2 * result.transfer_error, outcome));
-  parameters.push_back({"gain", "1", result.gain, result.gain_error});
-  parameters.push_back({"offset", unit, result.offset, result.offset_error});
-  const double total = std::max(result.write_variance, 0.0) + result.read_variance;
-  const double relative =
-      std::hypot(result.write_error, result.read_error) / (2 * std::max(total, 1e-300));
-  const double bits = std::log2(full / std::sqrt(total));
-  parameters.push_back({"bits_sigma", "bit", bits, relative / std::log(2.0)});
-  parameters.push_back(
-      {"bits_quantiser", "bit", bits - std::log2(std::sqrt(12.0)), relative / std::log(2.0)});
-  outcome.details["full_scale"] = full;
-  outcome.details["bits_sigma_is"] = "log2(full scale / sigma)";
-  outcome.details["bits_quantiser_is"] = "log2(full scale / (sigma sqrt(12)))";
-  outcome.details["programming_variance"] = result.write_variance;
-  outcome.details["read_variance"] = result.read_variance;
-  outcome.details["transfer_variance"] = result.transfer_variance;
-  outcome.details["variance_about_line"] = result.residual_variance;
-  outcome.details["targets"] = result.targets;
-  outcome.details["writes"] = result.cells;
-  outcome.details["readings"] = result.readings;
-  outcome.details["mean_squares"] = {{"write", result.ms_write},
-                                     {"write_dof", result.dof_write},
-                                     {"read", result.ms_read},
-                                     {"read_dof", result.dof_read},
-                                     {"probability_without_programming", result.write_probability}};
-  data::LabColumn t, m, u, d;
-  t.name = "target";
-  m.name = "mean";
-  u.name = "u_mean";
-  d.name = "residual";
-  t.unit = m.unit = u.unit = d.unit = unit;
-  PlotSeries points, line;
-  points.label = "mean - target";
-  line.label = "line - target";
-  line.line = true;
-  for (std::size_t i = 0; i < result.targets; ++i) {
-    t.values.push_back(result.target[i]);
-    m.values.push_back(result.mean[i]);
-    u.values.push_back(result.mean_error[i]);
-    d.values.push_back(result.mean[i] - result.target[i]);
-    points.x.push_back(result.target[i]);
-    points.y.push_back(d.values.back());
-    points.error.push_back(2 * result.mean_error[i]);
-    line.x.push_back(result.target[i]);
-    line.y.push_back(result.offset + (result.gain - 1) * result.target[i]);
+  const auto found = calibration::nested_variance(targets, writes, values);
+  calibration::CalibrationResult result;
+  result.kind = "weights";
+  result.model = "y = m(target) + programming + read";
+  result.method = fmt::format(
+      "nested analysis of variance: {} targets, {} writes, {} readings; intervals chi-square and "
+      "modified large-sample",
+      found.targets, found.cells, found.readings);
+  result.points_used = found.readings;
+  result.tables.push_back(
+      {"record",
+       {{"target", unit, targets}, {"write", "1", writes}, {"value", unit, values}},
+       false});
+  note_table(result, table);
+  if (!found.undetermined.empty()) {
+    not_identifiable(result, found.undetermined);
+    return finish(options.common, result, streams);
   }
-  outcome.residuals = {t, m, u, d};
-  outcome.plots.push_back({"Systematic transfer error",
-                           "target [" + unit + "]",
-                           "deviation [" + unit + "]",
-                           false,
-                           false,
-                           {points, line}});
-  outcome.python_check = fmt::format(
-      "import numpy as np\ny = ...  # {} as an array [target, write, read]\nS, C, R = "
-      "y.shape\nms_read = "
-      "y.var(axis=2, ddof=1).mean()\nms_write = R * y.mean(axis=2).var(axis=1, ddof=1).mean()\n"
-      "print(np.sqrt(ms_read), np.sqrt((ms_write - ms_read) / R))  # read, programming\n",
-      options.value);
-  return deliver(outcome, options.outcome, streams);
+  append_deviation(result, "sigma_programming", unit, found.write_variance, found.write_error,
+                   found.write_lower, found.write_upper, "scatter from one writing to the next");
+  append_deviation(result, "sigma_read", unit, found.read_variance, found.read_error,
+                   found.read_lower, found.read_upper, "scatter from one reading to the next");
+  append_deviation(result, "rms_transfer_error", unit, found.transfer_variance,
+                   found.transfer_error, found.transfer_variance - 2 * found.transfer_error,
+                   found.transfer_variance + 2 * found.transfer_error,
+                   "of the mean against the target, less its noise");
+  append_separate(result, {"gain", "1", found.gain, found.gain_error, 0, not_known, not_known,
+                           "slope of the mean over the target"});
+  append_separate(result, {"offset", unit, found.offset, found.offset_error, 0, not_known,
+                           not_known, "of that line at 0"});
+  const double full =
+      options.full_scale > 0 ? options.full_scale : found.target.back() - found.target.front();
+  const auto bits_of = [full](double variance) {
+    return std::log2(full / std::sqrt(std::max(variance, 0.0)));
+  };
+  // Standard error of such bits, from that of the variance.
+  const auto error_of = [](double variance, double error) {
+    return variance > 0 ? error / (2 * variance) / std::log(2.0) : not_known;
+  };
+  const double total = std::max(found.write_variance, 0.0) + found.read_variance;
+  const double total_error = std::hypot(found.write_error, found.read_error);
+  const double shift = std::log2(std::sqrt(12.0));
+  append_separate(result, {"bits_sigma", "bit", bits_of(total), error_of(total, total_error), 0,
+                           not_known, not_known, "log2(full scale / sigma), both noises"});
+  append_separate(result,
+                  {"bits_quantiser", "bit", bits_of(total) - shift, error_of(total, total_error), 0,
+                   not_known, not_known, "log2(full scale / (sigma sqrt(12))), both noises"});
+  if (found.write_variance > 0) {
+    append_separate(result,
+                    {"programming_bits", "bit", bits_of(found.write_variance) - shift,
+                     error_of(found.write_variance, found.write_error), 0, not_known, not_known,
+                     "of a converter whose rounding is as large as the programming noise"});
+    if (options.as_converter) {
+      result.device.push_back({"modulator.dac_bits", "1", "programming_bits", 1});
+      result.warnings.push_back(
+          "modulator.dac_bits stands for the programming noise: the same rms over the full scale, "
+          "but rounding in place of a normal law");
+    }
+  } else if (options.as_converter) {
+    result.warnings.push_back(
+        "--as-converter: no programming noise is resolved, so that no "
+        "converter stands for it");
+  }
+  const std::string variance_unit = unit == "1" ? "1" : unit + "^2";
+  result.settings["full scale"] = fmt::format("{:.6g} {}", full, unit);
+  result.figures.push_back({"write_mean_square", variance_unit, found.ms_write, not_known, 0,
+                            not_known, not_known,
+                            fmt::format("{:g} degrees of freedom", found.dof_write)});
+  result.figures.push_back({"read_mean_square", variance_unit, found.ms_read, not_known, 0,
+                            not_known, not_known,
+                            fmt::format("{:g} degrees of freedom", found.dof_read)});
+  result.figures.push_back({"probability_without_programming", "1", found.write_probability,
+                            not_known, 0, not_known, not_known,
+                            "of an F as large if writing scattered nothing"});
+  result.figures.push_back({"variance_about_line", variance_unit, found.residual_variance,
+                            not_known, 0, not_known, not_known, "of the means, less their noise"});
+  using Kind = calibration::PlotSeries::Kind;
+  calibration::PlotSeries points{"mean - target (bars: 95 %)", {}, {}, {}, Kind::points};
+  calibration::PlotSeries line{"line - target", {}, {}, {}, Kind::line};
+  for (std::size_t i = 0; i < found.targets; ++i) {
+    calibration::ResidualRow row;
+    row.place = fmt::format("target {:g}", found.target[i]);
+    row.x = found.target[i];
+    row.y = found.mean[i];
+    row.model = found.offset + found.gain * found.target[i];
+    row.sigma = found.mean_error[i];
+    row.standardised = row.sigma > 0 ? (row.y - row.model) / row.sigma : not_known;
+    result.residuals.push_back(row);
+    points.x.push_back(row.x);
+    points.y.push_back(row.y - row.x);
+    points.error.push_back(1.96 * row.sigma);
+    line.x.push_back(row.x);
+    line.y.push_back(row.model - row.x);
+  }
+  result.plots.push_back({"Systematic transfer error",
+                          "target [" + unit + "]",
+                          "deviation [" + unit + "]",
+                          false,
+                          false,
+                          {points, line}});
+  result.python = python_table("record.csv", "target, write, value") + numpy_analysis;
+  return finish(options.common, result, streams);
 }
 
 }  // namespace
@@ -136,11 +201,15 @@ Verb calibrate_weights() {
       "noise and the systematic transfer error (mean against target, and against a line: gain,\n"
       "offset). Intervals: chi-square, and modified large-sample for the programming noise.\n"
       "Bits are given as log2(full scale / sigma) and, 1.79 less, log2(full scale / (sigma "
-      "sqrt(12))).";
+      "sqrt(12))).\n"
+      "--as-converter puts the programming noise into device.yaml as modulator.dac_bits, the "
+      "converter\n"
+      "whose rounding is as large.\n"
+      "Exit codes: 0 ok, 2 usage, 3 bad input, 5 not identifiable (nothing written or read twice).";
   verb.examples = {"attojoule calibrate weights data/laboratory/weights.csv"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<Options>();
-    app.add_option("file", options->file, "File with one reading per row")->required();
+    options->common.define_files(app);
     app.add_option("--target", options->target, "Column of the commanded weight")
         ->capture_default_str();
     app.add_option("--write", options->write, "Column that numbers the writes")
@@ -149,8 +218,8 @@ Verb calibrate_weights() {
         ->capture_default_str();
     app.add_option("--full-scale", options->full_scale,
                    "For the bits, in the unit of the value (default: range of the targets)");
-    options->reading.define(app);
-    options->outcome.define(app);
+    app.add_flag("--as-converter", options->as_converter,
+                 "modulator.dac_bits stands for the programming noise");
     return [options](const Streams& streams) { return run(*options, streams); };
   };
   return verb;
