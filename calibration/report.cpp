@@ -52,27 +52,6 @@ Json matrix_json(const Eigen::MatrixXd& m) {
   return rows;
 }
 
-void write_text(const std::filesystem::path& target, const std::string& text) {
-  std::filesystem::path temporary = target;
-  temporary += fmt::format(".{}.part", getpid());
-  const auto fail = [&](const char* what) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw RunError(
-        fmt::format("{}: {} (disk full, or no permission). Free space, or choose another --out.",
-                    target.string(), what));
-  };
-  {
-    std::ofstream out(temporary, std::ios::binary);
-    out << text;
-    out.close();
-    if (!out) fail("cannot be written");
-  }
-  std::error_code error;
-  std::filesystem::rename(temporary, target, error);
-  if (error) fail("cannot be put in place");
-}
-
 // value and uncertainty to the digits that mean something: "0.28006(12)" is too terse for a page.
 std::string shown(double value, double u) {
   if (!std::isfinite(value)) return "not determined";
@@ -235,7 +214,28 @@ bool has_device_values(const CalibrationResult& result) {
 
 }  // namespace
 
-std::string result_json(const CalibrationResult& result) {
+void write_whole(const std::filesystem::path& target, const std::string& text) {
+  std::filesystem::path temporary = target;
+  temporary += fmt::format(".{}.part", getpid());
+  const auto fail = [&](const char* what) {
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);
+    throw RunError(
+        fmt::format("{}: {} (disk full, or no permission). Free space, or choose another --out.",
+                    target.string(), what));
+  };
+  {
+    std::ofstream out(temporary, std::ios::binary);
+    out << text;
+    out.close();
+    if (!out) fail("cannot be written");
+  }
+  std::error_code error;
+  std::filesystem::rename(temporary, target, error);
+  if (error) fail("cannot be put in place");
+}
+
+std::string result_json(const CalibrationResult& result, const std::vector<std::string>& left_out) {
   Json object;
   object["format"] = "attojoule-calibration";
   object["format_version"] = 1;
@@ -295,6 +295,18 @@ std::string result_json(const CalibrationResult& result) {
         {{"file", input.path}, {"format", input.format}, {"sha256", input.sha256}});
   }
   object["settings"] = result.settings;
+  Json device;
+  device["parameters"] = Json::array();
+  for (const DeviceEntry& entry : result.device) {
+    device["parameters"].push_back({{"key", entry.key},
+                                    {"unit", entry.unit},
+                                    {"parameter", entry.parameter},
+                                    {"factor", entry.factor}});
+  }
+  device["conditions"] = Json::object();
+  for (const auto& [key, value] : result.device_conditions) device["conditions"][key] = value;
+  device["left_out"] = left_out;
+  object["device"] = device;
   return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -528,20 +540,20 @@ std::vector<std::string> write_calibration(const CalibrationResult& result,
   if (device.yaml.empty()) {
     std::filesystem::remove(directory / "device.yaml", error);
   } else {
-    write_text(directory / "device.yaml", device.yaml);
+    write_whole(directory / "device.yaml", device.yaml);
   }
-  write_text(directory / "residuals.csv", residuals_csv(result));
-  write_text(directory / "report.html", report_html(result));
+  write_whole(directory / "residuals.csv", residuals_csv(result));
+  write_whole(directory / "report.html", report_html(result));
   for (const ResultTable& table : result.tables) {
-    write_text(directory / (table.name + ".csv"), table_csv(table));
+    write_whole(directory / (table.name + ".csv"), table_csv(table));
   }
   if (result.python.empty()) {
     std::filesystem::remove(directory / "check.py", error);
   } else {
-    write_text(directory / "check.py", result.python);
+    write_whole(directory / "check.py", result.python);
   }
   writer.commit();
-  write_text(directory / "result.json", result_json(result));
+  write_whole(directory / "result.json", result_json(result, device.left_out));
   return device.left_out;
 }
 

@@ -13,8 +13,12 @@
 
 namespace attojoule::calibration {
 
-// Numbers that are not known are null.
-std::string result_json(const CalibrationResult& result);
+// The text under a temporary name, then renamed: never half there. RunError where it cannot be.
+void write_whole(const std::filesystem::path& target, const std::string& text);
+
+// Numbers that are not known are null. `left_out`: what device.yaml does not take, key and reason.
+std::string result_json(const CalibrationResult& result,
+                        const std::vector<std::string>& left_out = {});
 std::string residuals_csv(const CalibrationResult& result);
 std::string report_html(const CalibrationResult& result);
 // Parameters, uncertainties and covariance as a device file that the simulator loads: `base` (the

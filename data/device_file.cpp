@@ -277,6 +277,9 @@ void read_electronics(const ConfigNode& root, Device& device) {
 }
 
 Device read_device(const ConfigNode& root) {
+  // A table of numbers is YAML too: one long word.
+  if (!root.is_map())
+    root.fail("is no device file (it has no sections)", "Give keys below sections");
   Device device;
   device.name = root.text_or("name", "unnamed");
   device.description = root.text_or("description", "");

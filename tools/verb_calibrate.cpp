@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "tools/calibrate/device_kinds.hpp"
 #include "tools/calibrate/fit_kind.hpp"
 #include "tools/calibrate/kinds.hpp"
 #include "tools/verbs.hpp"
@@ -26,6 +27,7 @@ Verb calibrate_verb() {
     };
     auto entries = std::make_shared<std::vector<Entry>>();
     std::vector<Verb> kinds = calibrate_fit_kinds();
+    for (const Verb& kind : calibrate_device_kinds()) kinds.push_back(kind);
     for (const Verb& kind : calibrate_kinds()) kinds.push_back(kind);
     for (const Verb& kind : kinds) {
       CLI::App* sub = app.add_subcommand(kind.name, kind.summary);

@@ -3,12 +3,11 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "data/device_calibration.hpp"
 #include "data/device_file.hpp"
 #include "data/result_file.hpp"
-#include "tests/support/command_line.hpp"
+#include "tests/support/written_files.hpp"
 
 namespace attojoule::tests {
 namespace {
@@ -18,15 +17,8 @@ using testing::Not;
 
 const std::string examples = std::string(ATTOJOULE_SOURCE_DIR) + "/data/laboratory/";
 
-class CalibrateJoint : public CommandLine {
+class CalibrateJoint : public WrittenFiles {
  protected:
-  std::string text_of(const std::string& name) const {
-    std::ifstream in(path(name));
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-  nlohmann::json json_of(const std::string& name) const {
-    return nlohmann::json::parse(text_of(name));
-  }
   Outcome joint(const std::string& job, const std::vector<std::string>& more = {}) const {
     std::vector<std::string> words{"calibrate", "joint", write("job.yaml", job)};
     words.insert(words.end(), more.begin(), more.end());

@@ -487,7 +487,7 @@ int finish(const FitKindOptions& options, const CalibrationResult& result, const
          data::load_calibration(options.device)});
   }
   if (options.json) {
-    streams.out << calibration::result_json(result);
+    streams.out << calibration::result_json(result, left_out);
   } else {
     const std::vector<std::string> head{"parameter", "value", "u type A", "u type B",
                                         "95 % from", "to",    "unit"};

@@ -1,5 +1,6 @@
 // attojoule calibrate joint: several measurements of one device with shared parameters.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <memory>
 

@@ -5,11 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
-#include <nlohmann/json.hpp>
 
+#include "calibration/calibrated_values.hpp"
 #include "data/bytes.hpp"
-#include "data/device_calibration.hpp"
 #include "data/lab_units.hpp"
 #include "photonics/error.hpp"
 #include "tools/calibrate/fit_kind.hpp"
@@ -384,70 +382,21 @@ calibration::JointKnowledge read_knowledge(const std::filesystem::path& job,
   const data::ConfigNode values = node.child("values");
   std::vector<std::string> names = values.keys();
   if (names.empty()) values.fail("values is empty", "Give NAME: formula for some of the results");
+  const calibration::CalibratedValues found = calibration::load_calibrated_values(file.string());
+  if (found.verdict != "accepted") {
+    throw DataError(fmt::format(
+        "{}: the verdict is {} (its values are not to be trusted). Mend that calibration first.",
+        file.string(), found.verdict));
+  }
   std::vector<std::size_t> at;
-  std::vector<double> all_values;
-  Eigen::MatrixXd all_a, all_b;
-  const auto pick = [&](const std::vector<std::string>& have) {
-    for (const std::string& name : names) {
-      const auto found = std::find(have.begin(), have.end(), name);
-      if (found == have.end()) {
-        values.fail(
-            fmt::format("{} has no '{}' (it has {})", file.string(), name, fmt::join(have, ", ")),
-            "Choose one of these");
-      }
-      at.push_back(static_cast<std::size_t>(found - have.begin()));
-    }
-  };
-  if (file.extension() == ".json") {
-    std::ifstream in(file);
-    if (!in) {
-      throw DataError(fmt::format("{}: cannot be read ({} asks for it). Check the path.",
-                                  file.string(), node.place()));
-    }
-    nlohmann::json json;
-    try {
-      json = nlohmann::json::parse(in);
-      if (json.at("verdict") != "accepted") {
-        throw DataError(
-            fmt::format("{}: the verdict is {} (its values are not to be trusted). Mend that "
-                        "calibration first.",
-                        file.string(), json.at("verdict").get<std::string>()));
-      }
-      const auto have = json.at("covariance").at("parameters").get<std::vector<std::string>>();
-      pick(have);
-      const auto n = static_cast<Eigen::Index>(have.size());
-      all_a = all_b = Eigen::MatrixXd::Zero(n, n);
-      for (Eigen::Index i = 0; i < n; ++i) {
-        const auto k = static_cast<std::size_t>(i);
-        all_values.push_back(json.at("parameters").at(have[k]).at("value").get<double>());
-        for (Eigen::Index j = 0; j < n; ++j) {
-          const auto l = static_cast<std::size_t>(j);
-          all_a(i, j) = json.at("covariance").at("type_a").at(k).at(l).get<double>();
-          all_b(i, j) = json.at("covariance").at("type_b").at(k).at(l).get<double>();
-        }
-      }
-    } catch (const nlohmann::json::exception& error) {
-      throw DataError(fmt::format(
-          "{}: is no result.json of attojoule calibrate ({}). Name DIR/result.json of --out DIR.",
-          file.string(), error.what()));
-    }
-  } else {
-    const data::DeviceCalibration device = data::read_calibration(data::ConfigNode::load(file));
+  for (const std::string& name : names) {
+    at.push_back(found.find(name));
+    if (at.back() < found.values.size()) continue;
     std::vector<std::string> have;
-    for (const auto& parameter : device.parameters) {
-      have.push_back(parameter.key);
-      all_values.push_back(parameter.value);
-    }
-    pick(have);
-    const auto n = static_cast<Eigen::Index>(have.size());
-    // Which part of a covariance is whose is not in the section; none of it shrinks here.
-    all_a = Eigen::MatrixXd::Zero(n, n);
-    all_b = all_a;
-    for (Eigen::Index i = 0; i < n; ++i) {
-      for (Eigen::Index j = 0; j < n; ++j) {
-        all_b(i, j) = device.covariance[static_cast<std::size_t>(i * n + j)];
-      }
-    }
+    for (const auto& e : found.values) have.push_back(e.name);
+    values.fail(fmt::format("{} has no '{}' (it has {})", file.string(), name,
+                            have.empty() ? "nothing" : fmt::format("{}", fmt::join(have, ", "))),
+                "Choose one of these");
   }
   const auto n = static_cast<Eigen::Index>(names.size());
   known.values.resize(n);
@@ -458,17 +407,17 @@ calibration::JointKnowledge read_knowledge(const std::filesystem::path& job,
     known.labels.push_back(names[k]);
     known.formulas.push_back(
         Expression::parse(values.text(names[k]), values.place() + ": " + names[k]));
-    known.values(i) = all_values[at[k]];
+    known.values(i) = found.values[at[k]].value;
     for (Eigen::Index j = 0; j < n; ++j) {
       const auto row = static_cast<Eigen::Index>(at[k]),
                  column = static_cast<Eigen::Index>(at[static_cast<std::size_t>(j)]);
-      known.covariance_a(i, j) = all_a(row, column);
-      known.covariance_b(i, j) = all_b(row, column);
+      known.covariance_a(i, j) = found.covariance_a(row, column);
+      known.covariance_b(i, j) = found.covariance_b(row, column);
     }
   }
   values.finish();
   node.finish();
-  inputs.push_back({file.string(), data::sha256_of_file(file), "attojoule-calibration"});
+  inputs.push_back(found.input);
   return known;
 }
 
