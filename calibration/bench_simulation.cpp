@@ -32,6 +32,12 @@ enum class Stream : std::uint32_t {
   adc,
   light_current,
   response,
+  ring,
+  intensity_noise,
+  linewidth,
+  noise_record,
+  frequency_record,
+  weights,
 };
 
 RandomSequence random_of(const Bench& bench, Stream stream) {
@@ -494,6 +500,189 @@ BenchMeasurement measure_response(const Instruments& in) {
   return m;
 }
 
+// A ring on the device's chip, of the same guide: 2 mm around, coupled half as much as it loses.
+BenchMeasurement measure_ring(const Instruments& in) {
+  auto random = random_of(in.bench, Stream::ring);
+  BenchMeasurement m{"ring", "ring.csv", {}, {}, {}, "transmission of a ring of the same guide"};
+  constexpr double circumference_cm = 0.2, group_index = 4.2;
+  const double per_cm = in.device.link.propagation_loss_db / path_length_cm;
+  const double a = std::pow(10, -per_cm * circumference_cm / 20), r = std::sqrt(a);
+  const double fsr = si::speed_of_light_m_per_s / (group_index * circumference_cm * 1e-2);
+  const double middle = shown(si::speed_of_light_m_per_s / in.device.laser.wavelength_m / 1e9, 6);
+  constexpr double input_w = 1e-3;
+  constexpr int points = 1201;
+  std::vector<double> frequency, power;
+  for (int i = 0; i < points; ++i) {
+    const double offset = 2.5 * fsr * (static_cast<double>(i) / (points - 1) - 0.5);
+    const double cosine = std::cos(2 * std::numbers::pi * offset / fsr);
+    const double transmission =
+        (a * a - 2 * a * r * cosine + r * r) / (1 - 2 * a * r * cosine + a * a * r * r);
+    frequency.push_back(middle + offset / 1e9);
+    power.push_back(in.read_power(input_w * transmission, random) * 1e3);
+  }
+  m.table.columns = {column("frequency", "GHz", frequency), column("power", "mW", power)};
+  m.arguments = {"--relative",      percent(in.bench.power_repeatability),
+                 "--coupling",      "under",
+                 "--circumference", fmt::format("{:g}mm", 10 * circumference_cm),
+                 "--path-length",   fmt::format("{:g}cm", path_length_cm)};
+  m.truth = {{"propagation_loss", "dB/cm", per_cm}, {"fsr", "Hz", fsr}};
+  return m;
+}
+
+// Light on one diode behind the laser, spectra with and without it.
+constexpr double rin_photocurrent_a = 5e-3;
+
+double intensity_noise_w_per_hz(const Device& device, const Bench& bench) {
+  return device.laser.rin_per_hz * std::pow(rin_photocurrent_a, 2) * bench.input_impedance_ohm;
+}
+
+double quiet_noise_w_per_hz(const Bench& bench) {
+  return 2 * si::elementary_charge_c * rin_photocurrent_a * bench.input_impedance_ohm +
+         bench.analyser_floor_w_per_hz;
+}
+
+BenchMeasurement measure_intensity_noise(const Instruments& in) {
+  auto random = random_of(in.bench, Stream::intensity_noise);
+  const Bench& bench = in.bench;
+  BenchMeasurement m{"rin", "rin.csv", {}, {}, {}, "spectra of the laser's photocurrent, and dark"};
+  const double lit = intensity_noise_w_per_hz(in.device, bench) + quiet_noise_w_per_hz(bench);
+  const double noise_bandwidth = 1.0645 * bench.rbw_hz;
+  double drift = 0;
+  const auto trace = [&](double density) {
+    drift += bench.gain_drift_db * random.normal();
+    std::vector<double> levels;
+    for (int i = 0; i < 300; ++i) {
+      double log_mean = 0;
+      for (int sweep = 0; sweep < bench.sweeps; ++sweep) {
+        log_mean += std::log10(-std::log(random.uniform())) / bench.sweeps;
+      }
+      levels.push_back(
+          in_steps(10 * (std::log10(density * noise_bandwidth / 1e-3) + log_mean) + drift,
+                   bench.level_step_db));
+    }
+    return levels;
+  };
+  std::vector<double> frequency;
+  for (int i = 0; i < 300; ++i) frequency.push_back(10 + bench.rbw_hz / 1e6 * i);
+  m.table.columns = {column("frequency", "MHz", frequency), column("noise", "dBm", trace(lit)),
+                     column("dark", "dBm", trace(bench.analyser_floor_w_per_hz))};
+  m.table.settings["RBW"] = fmt::format("{:g} kHz", bench.rbw_hz / 1e3);
+  m.table.settings["averaging"] = "log";
+  m.table.settings["impedance"] = fmt::format("{:g} ohm", bench.input_impedance_ohm);
+  m.table.settings["photocurrent"] =
+      fmt::format("{:.9g} mA", in.read_current(rin_photocurrent_a, random) * 1e3);
+  m.arguments = {"--averages", std::to_string(bench.sweeps), "--photocurrent-uncertainty",
+                 percent(bench.current_repeatability)};
+  m.truth = {{"rin", "1/Hz", in.device.laser.rin_per_hz}};
+  return m;
+}
+
+// White frequency noise of the Lorentzian line, under 1/f noise with a corner of 100 kHz.
+BenchMeasurement measure_linewidth(const Instruments& in) {
+  auto random = random_of(in.bench, Stream::linewidth);
+  BenchMeasurement m{"linewidth", "frequency_noise.csv",
+                     {},          {},
+                     {},          "frequency noise of the laser behind a discriminator"};
+  const double white = in.device.laser.linewidth_hz / std::numbers::pi;
+  constexpr double corner_hz = 1e5;
+  constexpr int averages = 100;
+  std::vector<double> frequency, noise;
+  for (int i = 0; i <= 300; ++i) {
+    const double f = shown(std::pow(10, 4 + i / 100.0), 6);
+    double mean = 0;
+    for (int k = 0; k < averages; ++k) mean += -std::log(random.uniform()) / averages;
+    frequency.push_back(f);
+    noise.push_back(shown(white * (1 + corner_hz / f) * mean, in.bench.meter_digits));
+  }
+  m.table.columns = {column("frequency", "Hz", frequency), column("S_nu", "Hz^2/Hz", noise)};
+  m.arguments = {"--averages", std::to_string(averages)};
+  m.truth = {{"linewidth", "Hz", in.device.laser.linewidth_hz}};
+  return m;
+}
+
+// The receiver's output in the dark, sampled far below the amplifier's corner.
+BenchMeasurement measure_noise_record(const Instruments& in) {
+  auto random = random_of(in.bench, Stream::noise_record);
+  BenchMeasurement m{"psd", "dark_record.csv", {}, {}, {}, "the receiver's output in the dark"};
+  const photonics::Receiver& receiver = in.device.receiver;
+  constexpr double rate_hz = 1e6;
+  constexpr int samples = 16384, segment = 256;
+  const double ohm2 = std::pow(receiver.feedback_resistance_ohm, 2);
+  const double density =
+      ohm2 *
+          (4 * si::boltzmann_j_per_k * receiver.temperature_k / receiver.feedback_resistance_ohm +
+           std::pow(receiver.amplifier_current_noise_a_per_rthz, 2) +
+           2 * si::elementary_charge_c * 2 * in.device.detector.dark_current_a) +
+      std::pow(receiver.amplifier_voltage_noise_v_per_rthz, 2);
+  const double rms = std::sqrt(density * rate_hz / 2);
+  std::vector<double> volt;
+  // Steps of a digitiser whose range the noise fills.
+  const double step = rms / 20;
+  for (int i = 0; i < samples; ++i) volt.push_back(std::round(rms * random.normal() / step) * step);
+  m.table.settings["sample interval"] = "1 us";
+  m.table.columns = {column("output", "V", volt)};
+  m.arguments = {"--segment", std::to_string(segment), "--range", "10kHz:490kHz"};
+  // The digitiser's own noise is part of the record.
+  m.truth = {{"density", "V^2/Hz", density + step * step / 12 / (rate_hz / 2)}};
+  return m;
+}
+
+// Counted over gates of 1 ms: white frequency noise of a line of width w scatters by
+// sqrt(w / (2 pi tau)) hertz from gate to gate.
+BenchMeasurement measure_frequency_record(const Instruments& in) {
+  auto random = random_of(in.bench, Stream::frequency_record);
+  BenchMeasurement m{"allan", "laser_frequency.csv",
+                     {},      {},
+                     {},      "relative frequency of the laser, counted over gates of 1 ms"};
+  constexpr double gate_s = 1e-3;
+  const double optical_hz = si::speed_of_light_m_per_s / in.device.laser.wavelength_m;
+  const double deviation =
+      std::sqrt(in.device.laser.linewidth_hz / (2 * std::numbers::pi * gate_s)) / optical_hz;
+  std::vector<double> relative;
+  for (int i = 0; i < 4096; ++i) relative.push_back(deviation * random.normal());
+  m.table.columns = {column("y", "1", relative)};
+  m.arguments = {"--data", "frequency", "--rate", "1kHz"};
+  m.truth = {{"oadev_tau0", "1", deviation}};
+  return m;
+}
+
+// Weights through the encoder: its converter rounds the drive, the bench scatters each writing and
+// each reading.
+BenchMeasurement measure_weights(const Instruments& in) {
+  auto random = random_of(in.bench, Stream::weights);
+  BenchMeasurement m{"weights", "weights.csv", {}, {}, {}, "weights written and read repeatedly"};
+  constexpr int targets = 17, writes = 30, reads = 3;
+  const double steps =
+      in.device.modulator.dac_bits > 0 ? std::exp2(in.device.modulator.dac_bits) - 2 : 0;
+  double squares = 0;
+  std::vector<double> target, write, value;
+  for (int s = 0; s < targets; ++s) {
+    const double wanted = -1 + 2.0 * s / (targets - 1);
+    double angle = std::asin(wanted) / std::numbers::pi;  // -1/2 .. 1/2 of the drive's range
+    if (steps > 0) angle = std::round(angle * steps) / steps;
+    const double set = std::sin(std::numbers::pi * angle);
+    squares += std::pow(set - wanted, 2);
+    for (int c = 0; c < writes; ++c) {
+      const double written = set + in.bench.weight_write_sigma * random.normal();
+      for (int k = 0; k < reads; ++k) {
+        target.push_back(wanted);
+        write.push_back(c);
+        value.push_back(shown(written + in.bench.weight_read_sigma * random.normal(), 6));
+      }
+    }
+  }
+  m.table.columns = {column("target", "1", target), column("write", "1", write),
+                     column("value", "1", value)};
+  m.truth = {{"sigma_programming", "1", in.bench.weight_write_sigma},
+             {"sigma_read", "1", in.bench.weight_read_sigma}};
+  // Below the scatter of the means a transfer error is not resolved.
+  const double rounding = std::sqrt(squares / targets);
+  if (rounding > in.bench.weight_write_sigma) {
+    m.truth.push_back({"rms_transfer_error", "1", rounding});
+  }
+  return m;
+}
+
 }  // namespace
 
 BenchSeries simulate_bench(const Device& device, const Bench& bench) {
@@ -529,6 +718,16 @@ BenchSeries simulate_bench(const Device& device, const Bench& bench) {
   take(device.adc.bits >= 2, "adc", "adc.bits is not described", measure_adc);
   take(device.laser.slope_efficiency_w_per_a > 0, "li", "laser.slope_efficiency is not described",
        measure_light_current);
+  take(device.link.propagation_loss_db > 0, "ring", "link.propagation_loss is 0", measure_ring);
+  take(intensity_noise_w_per_hz(device, bench) > 0.35 * quiet_noise_w_per_hz(bench), "rin",
+       "laser.rin is 0, or less than 1 dB above shot and thermal noise of 5 mA",
+       measure_intensity_noise);
+  take(device.laser.linewidth_hz > 0, "linewidth", "laser.linewidth is 0", measure_linewidth);
+  take(receiver.kind == ReceiverKind::transimpedance, "psd",
+       "the receiver has no transimpedance amplifier whose output could be sampled",
+       measure_noise_record);
+  take(device.laser.linewidth_hz > 0, "allan", "laser.linewidth is 0", measure_frequency_record);
+  take(true, "weights", "", measure_weights);
   return series;
 }
 

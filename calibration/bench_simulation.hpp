@@ -51,6 +51,8 @@ struct Bench {
   double pixels = 40000;          // reads behind each variance of a photon transfer
   double photon_scale_u = 0.015;  // of the radiometer
   int record_samples = 4096;      // of the converter
+  // Of the bench's own drive and reading, in weights of -1 .. 1.
+  double weight_write_sigma = 2e-3, weight_read_sigma = 1e-3;
 };
 
 struct TrueValue {

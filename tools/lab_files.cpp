@@ -20,8 +20,8 @@ using calibration::BenchMeasurement;
 using calibration::BenchSeries;
 
 // Kinds that put parameters into a device, in the order in which they build on each other.
-constexpr std::array chained{"responsivity", "shot-noise", "ptc",        "loss",
-                             "mzm",          "cmrr",       "visibility", "li"};
+constexpr std::array chained{"responsivity", "shot-noise", "ptc", "loss", "mzm", "cmrr",
+                             "visibility",   "s21",        "adc", "li",   "rin", "linewidth"};
 
 void write_text(const std::filesystem::path& file, const std::string& text) {
   std::ofstream stream(file, std::ios::binary);
