@@ -10,7 +10,7 @@
 #   6. test        all tests of the release build; among them the command-line
 #                  reference, every command of README.md and the style checks          minutes
 #
-# About 45 minutes on two cores, less when little has changed. Logs: build/check/.
+# About 50 minutes on two cores, less when little has changed. Logs: build/check/.
 #
 #   tools/dev/check.sh [--quick]     --quick: without clang, asan and slow tests
 #
