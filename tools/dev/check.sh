@@ -5,8 +5,8 @@
 #   2. style       format, layers, house rules, shell scripts                          seconds
 #   3. release     builds everything with optimisation, warnings are errors            minutes
 #   4. clang       the second compiler compiles the program, without warnings          minutes
-#   5. asan        builds with Address- and UndefinedBehaviorSanitizer and runs all
-#                  tests but the slow and the statistical ones                         minutes
+#   5. asan        builds with Address- and UndefinedBehaviorSanitizer and runs all tests but
+#                  the slow, the statistical and the published networks' ones          minutes
 #   6. test        all tests of the release build; among them the command-line
 #                  reference, every command of README.md and the style checks          minutes
 #
