@@ -1,7 +1,10 @@
 // What the program wrote into a test's folder, for tests of verbs that write reports and results.
 #pragma once
 
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "tests/support/command_line.hpp"
 

@@ -11,7 +11,7 @@
 #include "data/result_file.hpp"
 #include "photonics/error.hpp"
 #include "tests/support/assets.hpp"
-#include "tests/support/command_line.hpp"
+#include "tests/support/written_files.hpp"
 
 namespace attojoule::tests {
 namespace {
@@ -21,16 +21,7 @@ using testing::Not;
 
 const std::string examples = std::string(ATTOJOULE_SOURCE_DIR) + "/data/laboratory/";
 
-class CalibrateFits : public CommandLine {
- protected:
-  std::string text_of(const std::string& name) const {
-    std::ifstream in(path(name));
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-  nlohmann::json json_of(const std::string& name) const {
-    return nlohmann::json::parse(text_of(name));
-  }
-};
+class CalibrateFits : public WrittenFiles {};
 
 struct Truth {
   const char* kind;
