@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Side-by-side speed: our networks against oneDNN's bare convolutions, noise against no noise, integers
-# against floats, and PyTorch with forward hooks where Debian's python3-torch and python3-torchvision are
-# installed (best with libopenblas0-pthread). Contenders take turns; ratios of minima are printed, bigger
-# is better. One thread is measured in CPU time, two in wall time: those need a quiet machine.
+# against floats, and PyTorch with forward hooks where Debian's python3-torch, python3-torchvision and
+# libopenblas0-pthread are installed (on one thread PyTorch gives 1x1 convolutions to BLAS, and Debian's
+# reference BLAS is five times slower). Contenders take turns; ratios of minima are printed, bigger is better. One thread is measured in CPU time, two in wall time: those need a quiet machine.
 # About 10 minutes.
 #
 # usage: tools/dev/bench.sh [--json FILE] [--rounds N]
@@ -27,10 +27,12 @@ trap 'rm -rf "$work"' EXIT
 /usr/bin/python3 tools/zoo/resnet50.py "$work/resnet50.onnx"
 
 has_torch=0
-if /usr/bin/python3 -c "import torch, torchvision" 2> /dev/null; then
-  has_torch=1
-else
+if ! /usr/bin/python3 -c "import torch, torchvision" 2> /dev/null; then
   echo "PyTorch is left out: python3-torch and python3-torchvision are not installed." >&2
+elif [[ $(readlink -f "$(ldconfig -p | awk '/libblas\.so\.3/ {print $NF; exit}')") != *openblas* ]]; then
+  echo "PyTorch is left out: its BLAS is not OpenBLAS, and would be measured instead. Install libopenblas0-pthread." >&2
+else
+  has_torch=1
 fi
 # Page faults must not decide: PyTorch keeps its memory, as our arena does.
 tuned=(env -u OPENBLAS_CORETYPE MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456)

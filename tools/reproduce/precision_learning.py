@@ -61,7 +61,7 @@ NETWORKS: dict[str, dict[str, object]] = {
         "model": "mobilenet_v2_1.0_224_imagenet.onnx",
         "data": "nips2017_dev_a500.h5",
         "range": "imagenet_sample400.h5",
-        "set": ["learn.search_images=250"],
+        "set": ["learn.search_images=250", "learn.search_seeds=4", "learn.rounds=1"],
     },
     "efficientnet_lite0": {
         "model": "efficientnet_lite0_imagenet.onnx",
@@ -75,6 +75,8 @@ NETWORKS: dict[str, dict[str, object]] = {
             "range_data.std=128",
             "range_data.label_offset=-1",
             "learn.search_images=250",
+            "learn.search_seeds=4",
+            "learn.rounds=1",
         ],
     },
 }
