@@ -708,7 +708,9 @@ class ProductBackward : public BackwardStep {
     input_ = builder.target(l.input, l.input_count);
     places_.push_back(input_.place);
     data_output_ = input_.add ? scratch(l.input_count) : input_.place;
-    if (l.backward_tiles == nullptr) {
+    if (l.backward_tiles != nullptr) {
+      tiles_room_ = scratch(winograd_room(*l.backward_tiles, l.window.input));
+    } else {
       data_call_ = l.window.channels == 0 ? rows_call(builder) : windows_call(builder);
     }
     if (!digital_) {
@@ -812,7 +814,7 @@ class ProductBackward : public BackwardStep {
     const std::int64_t to = g.input[0] * g.input[1] * g.channels;
     for (std::int64_t n = 0; n < l.batch; ++n) {
       winograd_convolution(*l.backward_tiles, planes, run.at(gradient_) + n * from,
-                           run.at(data_output_) + n * to);
+                           run.at(tiles_room_), run.at(data_output_) + n * to);
     }
   }
 
@@ -959,6 +961,7 @@ class ProductBackward : public BackwardStep {
   GradientPlace gradient_;
   std::optional<BackwardBuilder::Target> residual_;
   BackwardBuilder::Target input_;
+  GradientPlace tiles_room_;   // of carry_by_tiles
   GradientPlace data_output_;  // of the primitive: the input's gradient, or scratch that is added
   GradientPlace sums_, norm_gradient_, group_gradient_, scratch_, map_, noise_output_;
   const BackwardCall* data_call_ = nullptr;

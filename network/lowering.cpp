@@ -640,11 +640,11 @@ class Lowering {
   void add_product_step(ProductStep::Layout& layout, const Epilogue& epilogue,
                         const PrimitiveCall* clean, const PrimitiveCall* raw) {
     if (clean != nullptr) use_arguments(*clean);
-    use_arguments(*raw);
+    if (raw != nullptr) use_arguments(*raw);
     add_step(std::make_unique<ProductStep>(layout, epilogue, clean, raw),
              {layout.input, layout.raw, layout.output, epilogue.summand, layout.map, layout.scratch,
               layout.norms, layout.channel_norms, layout.codes, layout.squares, layout.square_map,
-              layout.channel_squares});
+              layout.channel_squares, layout.tiles_room});
   }
 
   // Room for the norms of a product's inputs.
@@ -759,16 +759,23 @@ class Lowering {
     const memory::dims pad_begin{g.pad_begin[0], g.pad_begin[1]};
     const memory::dims pad_end{end(0), end(1)};
     layout.keeps_noise = options_.gradients;
-    if (options_.gradients && !options_.keep_weights && fits_winograd(g, groups, channels)) {
+    if ((options_.winograd || options_.gradients) && !integer &&
+        fits_winograd(g, groups, channels)) {
       const auto transformed = [&](bool backward) {
-        state_.winograd_weights.push_back(std::make_unique<WinogradWeights>(
-            winograd_weights(weights.values->data(), channels, depth, backward)));
-        return state_.winograd_weights.back().get();
+        auto& tiles = state_.weights[id].tiles;
+        tiles.push_back({std::make_unique<WinogradWeights>(
+                             winograd_weights(weights.values->data(), channels, depth, backward)),
+                         backward});
+        state_.weight_bytes += tiles.back().weights->values.size() * sizeof(float);
+        return tiles.back().weights.get();
       };
       layout.forward_tiles = transformed(false);
-      layout.backward_tiles = transformed(true);
+      layout.tiles_room = new_buffer(winograd_room(*layout.forward_tiles, g.output));
+      if (options_.gradients) layout.backward_tiles = transformed(true);
+      ++state_.winograd_products;
     }
-    if (add_winograd(layout, epilogue, src, dst, plain, pad_begin, pad_end, g, weights)) {
+    if (layout.forward_tiles != nullptr && !options_.gradients) {
+      add_product_step(layout, epilogue, nullptr, nullptr);
       finish_product(fusion, output, out_shape);
       return;
     }
@@ -787,61 +794,6 @@ class Lowering {
                               weights, plain);
     });
     finish_product(fusion, output, out_shape);
-  }
-
-  // A convolution by Winograd's algorithm with tiles of 2 x 2, if that is asked for and oneDNN has
-  // it for this one. Clean and noisy passes then share the product, and the sweep does the rest.
-  bool add_winograd(ProductStep::Layout& layout, const Epilogue& epilogue, const memory::desc& src,
-                    const memory::desc& dst, const memory::desc& plain,
-                    const memory::dims& pad_begin, const memory::dims& pad_end,
-                    const WindowGeometry& g, const PreparedWeights& weights) {
-    const auto is = [](const std::array<std::int64_t, 2>& pair, std::int64_t value) {
-      return pair[0] == value && pair[1] == value;
-    };
-    if (!options_.winograd || options_.gradients || layout.integer || layout.groups != 1 ||
-        !is(g.kernel, 3) || !is(g.stride, 1) || !is(g.dilation, 1)) {
-      return false;
-    }
-    using Convolution = dnnl::convolution_forward;
-    const auto any = [](const memory::desc& laid_out) {
-      return memory::desc(laid_out.dims(), memory::data_type::f32, memory::format_tag::any);
-    };
-    const Convolution::desc desc(dnnl::prop_kind::forward_inference,
-                                 dnnl::algorithm::convolution_winograd, any(src), any(plain),
-                                 any(dst), {1, 1}, {0, 0}, pad_begin, pad_end);
-    Convolution::primitive_desc pd(desc, attributes(), state_.engine, /*allow_empty=*/true);
-    // Larger tiles round worse and want much more memory.
-    while (pd && std::string(pd.impl_info_str()).find("wino_2x3") == std::string::npos) {
-      if (!pd.next_impl()) return false;
-    }
-    if (!pd) return false;
-    const auto room = [this](const memory::desc& blocked) {
-      return new_buffer(static_cast<std::int64_t>(blocked.get_size() / sizeof(float)));
-    };
-    const auto copy = [this](const memory::desc& from, const Place& source, const memory::desc& to,
-                             const Place& target) {
-      const dnnl::reorder::primitive_desc copying(state_.engine, from, state_.engine, to,
-                                                  attributes());
-      return add_call(dnnl::reorder(copying),
-                      {{DNNL_ARG_FROM, from, source}, {DNNL_ARG_TO, to, target}},
-                      copying.scratchpad_desc());
-    };
-    const Place blocked_input = room(pd.src_desc());
-    const Place blocked_output = room(pd.dst_desc());
-    layout.before = copy(src, layout.input, pd.src_desc(), blocked_input);
-    layout.after = copy(pd.dst_desc(), blocked_output, dst, layout.raw);
-    PrimitiveCall* call = add_call(dnnl::convolution_forward(pd),
-                                   {{DNNL_ARG_SRC, pd.src_desc(), blocked_input},
-                                    {DNNL_ARG_DST, pd.dst_desc(), blocked_output}},
-                                   pd.scratchpad_desc());
-    call->shared.emplace_back(
-        DNNL_ARG_WEIGHTS,
-        program_weights(layout.product, weights.values->data(), plain, pd.weights_desc()));
-    use_arguments(*layout.before);
-    use_arguments(*layout.after);
-    ++state_.winograd_products;
-    add_product_step(layout, epilogue, nullptr, call);
-    return true;
   }
 
   static memory::desc conv_weights(std::int64_t groups, std::int64_t channels, std::int64_t depth,

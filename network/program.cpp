@@ -325,6 +325,9 @@ void draw_weight_noise(Program::State& state, std::uint64_t seed, bool apply) {
       perturbed = apply ? std::move(whole) : held.original;
     }
     for (dnnl::memory& target : held.targets) spread(held.plain, target);
+    for (auto& tiles : held.tiles) {
+      transform_winograd_weights(perturbed.data(), tiles.backward, *tiles.weights);
+    }
     for (dnnl::memory& target : held.swapped_targets) {
       spread(held.plain.permute_axes({1, 0}), target);
     }

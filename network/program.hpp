@@ -99,10 +99,9 @@ struct QuantisationOptions {
 };
 
 struct ProgramOptions {
-  // 3x3 convolutions of stride 1 by Winograd's algorithm F(2x2, 3x3) (Lavin and Gray, "Fast
-  // Algorithms for Convolutional Neural Networks", CVPR 2016) where oneDNN has it: 2.25 times fewer
-  // multiplications, weights 16/9 as large, rounding errors a few times larger. Float products
-  // only.
+  // 3x3 convolutions of stride 1 on float operands by Winograd's algorithm F(4x4, 3x3) where it can
+  // take them and gains (fits_winograd in network/winograd.hpp): a quarter of the multiplications,
+  // weights four times as large, rounding errors about ten times larger.
   bool winograd = false;
   // Clip computed operands to the full scales of ProductNoise, for which they are copied.
   bool limits_operands = false;

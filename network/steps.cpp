@@ -341,19 +341,18 @@ const float* ProductStep::reduce_codes(StepRun& run, bool squares, NoisePass& pa
 }
 
 void ProductStep::run_raw(StepRun& run) const {
-  if (layout_.before != nullptr) layout_.before->run(run);
   if (layout_.forward_tiles != nullptr) {
     const WindowGeometry& g = layout_.window;
     const std::int64_t from = g.input[0] * g.input[1] * g.channels;
     const std::int64_t to = g.positions() * layout_.channels;
     for (std::int64_t n = 0; n < layout_.batch; ++n) {
       winograd_convolution(*layout_.forward_tiles, {g.input, g.pad_begin, g.output},
-                           run.read(layout_.input) + n * from, run.at(layout_.raw) + n * to);
+                           run.read(layout_.input) + n * from, run.at(layout_.tiles_room),
+                           run.at(layout_.raw) + n * to);
     }
   } else {
     raw_->run(run);
   }
-  if (layout_.after != nullptr) layout_.after->run(run);
 }
 
 void ProductStep::run(StepRun& run) const {
@@ -400,7 +399,7 @@ void ProductStep::run(StepRun& run) const {
     pass.norms = reduce_codes(run, !counting, pass);
   } else {
     pass.accumulator = run.at(l.raw);
-    if (l.before != nullptr && !noisy && !statistics) {  // Winograd's, clean
+    if (raw_ == nullptr && !noisy && !statistics) {  // Winograd's, clean
       run_raw(run);
       apply_epilogue(pass);
       return;

@@ -368,13 +368,10 @@ class ProductStep : public Step {
     Place squares;          // as `norms`: sums of squares
     Place square_map;       // as `map`
     Place channel_squares;  // as `channel_norms`
-    // Winograd's algorithm works in a layout of its own: copies to it and back, around the raw
-    // call.
-    const PrimitiveCall* before = nullptr;
-    const PrimitiveCall* after = nullptr;
-    // Programs of gradients: our own, in both directions (network/winograd.hpp), or nullptr.
+    // Winograd's algorithm (network/winograd.hpp), or nullptr; backward in programs of gradients.
     const WinogradWeights* forward_tiles = nullptr;
     const WinogradWeights* backward_tiles = nullptr;
+    Place tiles_room;  // that it works in
     // The noise sigma z of a pass stays in `raw` for the way back where it does not depend on y.
     bool keeps_noise = false;
     const float* scale = nullptr;
@@ -396,8 +393,8 @@ class ProductStep : public Step {
   const float* reduce_codes(StepRun& run, bool squares, NoisePass& pass) const;
   Layout layout_;
   Epilogue epilogue_;
-  const PrimitiveCall* clean_;  // nullptr: the raw primitive and the epilogue's sweep
-  const PrimitiveCall* raw_;
+  const PrimitiveCall* clean_;  // nullptr: the raw product and the epilogue's sweep
+  const PrimitiveCall* raw_;    // nullptr: only by Winograd's algorithm
   friend class ProductBackward;
 };
 
@@ -448,7 +445,6 @@ struct Program::State {
   int integer_products = 0;
   bool clips_operands = false;  // at full scale, or at the end of a quantiser's range
   int winograd_products = 0;
-  std::vector<std::unique_ptr<WinogradWeights>> winograd_weights;
   std::size_t weight_bytes = 0;
   std::vector<CompiledNoise> noise;
   std::vector<ProductNoise> models;
@@ -458,6 +454,11 @@ struct Program::State {
     std::vector<float> original;        // only with ProgramOptions::keep_weights
     dnnl::memory::desc plain;           // how `original` is laid out
     std::vector<dnnl::memory> targets;  // what the primitives read
+    struct Tiles {
+      std::unique_ptr<WinogradWeights> weights;
+      bool backward = false;
+    };
+    std::vector<Tiles> tiles;
     std::int64_t channels = 0;
     std::int64_t channel_stride = 0, depth_stride = 0;  // of `original`
     bool perturbed = false;                             // targets differ from `original`

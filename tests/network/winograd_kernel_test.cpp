@@ -48,6 +48,13 @@ std::vector<double> convolve(const Case& c, const std::vector<float>& w,
   return y;
 }
 
+void run_kernel(const network::WinogradWeights& weights, const WinogradPlanes& planes,
+                const std::vector<float>& x, std::vector<float>& y) {
+  std::vector<float> room(static_cast<std::size_t>(network::winograd_room(weights, planes.output)),
+                          NAN);
+  network::winograd_convolution(weights, planes, x.data(), room.data(), y.data());
+}
+
 double largest(const std::vector<double>& values) {
   double most = 0;
   for (const double value : values) most = std::max(most, std::abs(value));
@@ -61,9 +68,8 @@ TEST_P(WinogradKernel, equals_the_definition) {
   const std::int64_t high = c.height + 2 * c.pad - 2, wide = c.width + 2 * c.pad - 2;
   const auto expected = convolve(c, w, x);
   std::vector<float> y(expected.size(), NAN);
-  network::winograd_convolution(network::winograd_weights(w.data(), c.outputs, c.inputs, false),
-                                {{c.height, c.width}, {c.pad, c.pad}, {high, wide}}, x.data(),
-                                y.data());
+  run_kernel(network::winograd_weights(w.data(), c.outputs, c.inputs, false),
+             {{c.height, c.width}, {c.pad, c.pad}, {high, wide}}, x, y);
   const double tolerance = 2e-5 * largest(expected);
   for (std::size_t i = 0; i < y.size(); ++i) {
     ASSERT_NEAR(static_cast<double>(y[i]), expected[i], tolerance) << i;
@@ -78,8 +84,7 @@ TEST_P(WinogradKernel, backward_is_the_adjoint) {
   const auto g = random_reals(high * wide * c.outputs, 4);
   std::vector<float> dx(static_cast<std::size_t>(c.height * c.width * c.inputs), NAN);
   const WinogradPlanes planes{{high, wide}, {2 - c.pad, 2 - c.pad}, {c.height, c.width}};
-  network::winograd_convolution(network::winograd_weights(w.data(), c.outputs, c.inputs, true),
-                                planes, g.data(), dx.data());
+  run_kernel(network::winograd_weights(w.data(), c.outputs, c.inputs, true), planes, g, dx);
   for (std::uint64_t trial = 0; trial < 4; ++trial) {
     const auto x = random_reals(c.height * c.width * c.inputs, 10 + trial);
     const auto y = convolve(c, w, x);
@@ -100,7 +105,8 @@ INSTANTIATE_TEST_SUITE_P(Shapes, WinogradKernel,
                                          Case{32, 16, 3, 5, 0}, Case{48, 64, 6, 13, 2},
                                          Case{64, 64, 8, 8, 1}, Case{16, 16, 1, 1, 1},
                                          Case{256, 16, 4, 4, 1}, Case{16, 256, 5, 4, 1},
-                                         Case{16, 16, 32, 32, 1}));
+                                         Case{16, 16, 32, 32, 1}, Case{512, 32, 12, 16, 1},
+                                         Case{48, 80, 33, 31, 1}));
 
 TEST(Winograd, takes_what_it_can_do) {
   network::WindowGeometry g;
