@@ -141,10 +141,24 @@ struct ResizeTap {
   std::int64_t index = 0;
   double weight = 1;
 };
+// Those of one output element, four at most, in place: an axis may have a million elements.
+class ResizeTaps {
+ public:
+  void push_back(const ResizeTap& tap) { taps_.at(count_++) = tap; }
+  bool empty() const { return count_ == 0; }
+  std::size_t size() const { return count_; }
+  const ResizeTap& operator[](std::size_t i) const { return taps_[i]; }
+  const ResizeTap* begin() const { return taps_.data(); }
+  const ResizeTap* end() const { return taps_.data() + count_; }
+
+ private:
+  std::array<ResizeTap, 4> taps_{};
+  std::size_t count_ = 0;
+};
 struct ResizeAxis {
-  std::vector<std::vector<ResizeTap>> taps;  // of every output element; empty = extrapolated
-  bool is_copy = false;                      // every element is the input's of the same index
-  bool is_half_pixel_linear = false;         // linear, at (i + 0.5) in / out - 0.5
+  std::vector<ResizeTaps> taps;       // of every output element; empty = extrapolated
+  bool is_copy = false;               // every element is the input's of the same index
+  bool is_half_pixel_linear = false;  // linear, at (i + 0.5) in / out - 0.5
 };
 std::vector<ResizeAxis> resize_axes(const OperatorCall& call);
 

@@ -255,29 +255,31 @@ std::vector<ResizeAxis> resize_axes(const OperatorCall& call) {
   const ResizeRequest request = resize_request(call);
   const Shape& input = call.shape(0);
   std::vector<ResizeAxis> result(input.size());
+  const bool extrapolates = request.coordinates == "tf_crop_and_resize";
+  const bool takes_nearest = request.mode == "nearest";
+  const bool is_linear = request.mode == "linear";
   for (std::size_t axis = 0; axis < input.size(); ++axis) {
     const std::int64_t in = input[axis];
     const std::int64_t out = request.output[axis];
     const float scale = request.scales[axis];
-    const bool crops = request.coordinates == "tf_crop_and_resize" &&
-                       (request.begins[axis] != 0 || request.ends[axis] != 1);
+    const bool crops = extrapolates && (request.begins[axis] != 0 || request.ends[axis] != 1);
     ResizeAxis& wanted = result[axis];
     wanted.is_copy = in == out && scale == 1 && !crops;
     if (wanted.is_copy) continue;
-    wanted.is_half_pixel_linear = request.mode == "linear" && request.exact[axis] &&
+    wanted.is_half_pixel_linear = is_linear && request.exact[axis] &&
                                   (request.coordinates == "half_pixel" ||
                                    (request.coordinates == "pytorch_half_pixel" && out > 1));
     const auto last = in - 1;
+    wanted.taps.resize(static_cast<std::size_t>(out));
     for (std::int64_t i = 0; i < out; ++i) {
-      auto& taps = wanted.taps.emplace_back();
+      auto& taps = wanted.taps[static_cast<std::size_t>(i)];
       float position = source_position(request, axis, in, i);
-      if (request.coordinates == "tf_crop_and_resize" &&
-          !(position >= 0 && position <= static_cast<float>(last))) {
+      if (extrapolates && !(position >= 0 && position <= static_cast<float>(last))) {
         continue;
       }
-      if (request.mode == "nearest") {
+      if (takes_nearest) {
         taps.push_back({std::clamp<std::int64_t>(nearest(request, scale, position), 0, last), 1.0});
-      } else if (request.mode == "linear") {
+      } else if (is_linear) {
         position = std::clamp(position, 0.0f, static_cast<float>(last));
         const auto left = std::min(static_cast<std::int64_t>(position), last);
         const std::int64_t right = std::min(left + 1, last);

@@ -65,6 +65,15 @@ void require_known(double value, std::string_view what, std::string_view who) {
   }
 }
 
+void require_range(double value, std::string_view what, std::string_view who) {
+  if (!(value >= 0 && std::isfinite(value))) {
+    throw ConfigError(fmt::format(
+        "matrix product: its {} is not known ({} needs it, as a number of at least 0 in "
+        "the units of the network). Give range_data, so that it can be measured.",
+        what, who));
+  }
+}
+
 // Laws without a device in them take only a device without noise of its own.
 void require_noiseless_device(const Device& device, Law law, bool quantum_efficiency_allowed) {
   const auto refuse = [&](std::string_view key, double value, std::string_view unit) {
@@ -258,8 +267,8 @@ NoiseModel compile_noise_model(const Device& device, Law law, Encoding encoding,
       break;
     case Law::garg_thermal: {
       require_noiseless_device(device, law, false);
-      require_known(product.weight_range, "weight range", "law garg-thermal");
-      require_known(product.input_range, "input range", "law garg-thermal");
+      require_range(product.weight_range, "weight range", "law garg-thermal");
+      require_range(product.input_range, "input range", "law garg-thermal");
       const double sigma_at_one = 0.01 * product.weight_range * product.input_range;
       model.variance.constant = sigma_at_one * sigma_at_one * length / energy;
       model.reads = model.repetitions = std::max(energy, 1.0);
@@ -267,7 +276,7 @@ NoiseModel compile_noise_model(const Device& device, Law law, Encoding encoding,
     }
     case Law::garg_weight:
       require_noiseless_device(device, law, false);
-      require_known(product.weight_range, "weight range", "law garg-weight");
+      require_range(product.weight_range, "weight range", "law garg-weight");
       model.weight_noise = 0.1 * product.weight_range / std::sqrt(energy);
       model.reads = model.repetitions = std::max(energy, 1.0);
       break;

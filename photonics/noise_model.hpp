@@ -89,13 +89,16 @@ struct OperatingPoint {
 };
 
 // What the noise of a dot product depends on besides the device. Full scales and ranges are in the
-// units of w and x; 0 = unknown (an error where a law or encoding needs it).
+// units of w and x. Unknown full scales are 0, unknown ranges no number (an error where a law or
+// encoding needs them); a range of 0 is that of an operand which never changes, such as a channel
+// that was pruned away, and has no noise.
 struct DotProduct {
   std::int64_t length = 0;       // D, number of multiplications
   double weight_full_scale = 0;  // w_fs = largest |w| that the modulator can encode
   double input_full_scale = 0;   // x_fs
-  double weight_range = 0;  // R_w = max - min of the quantiser (Garg's thermal and weight laws)
-  double input_range = 0;   // R_x
+  // R_w = max - min of the quantiser (Garg's thermal and weight laws), and R_x.
+  double weight_range = std::numeric_limits<double>::quiet_NaN();
+  double input_range = std::numeric_limits<double>::quiet_NaN();
   // kappa = D sum (w_k x_k)^2 / (|w|^2 |x|^2), for intensity noise that each slot has for itself.
   double slot_unevenness = 1;
 };

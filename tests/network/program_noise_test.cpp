@@ -617,6 +617,34 @@ struct WeightNoise : testing::Test {
   }
 };
 
+// Garg's laws scale with a channel's range of weights: one whose weights are all 0, as pruning
+// leaves it, has no noise and its neighbours have theirs.
+TEST(DeadChannels, have_no_noise_under_the_range_laws) {
+  constexpr std::int64_t inputs = 32;
+  OnnxModel model;
+  model.input("x", {1, inputs});
+  Reals weights = random_reals(2 * inputs, 8, 0.3f);
+  for (std::int64_t k = 0; k < inputs; ++k) weights[static_cast<std::size_t>(2 * k + 1)] = 0;
+  model.node("Gemm", {"x", model.constant("w", {inputs, 2}, weights)}, "y");
+  model.output("y");
+  Program program = make_program(model, {{1, inputs}}, true);
+  const Inputs given = random_inputs({{1, inputs}}, 3);
+  for (const auto law : {photonics::Law::garg_thermal, photonics::Law::garg_weight}) {
+    network::NoiseRequest request;
+    request.law = law;
+    request.points = {{{.photons_per_mac = 1, .repetitions = 1}}};
+    request.ranges = {{.low = -1, .high = 1}};
+    program.set_noise(network::plan_noise(photonics::Device{}, program, request));
+    program.perturb_weights(5);
+    auto lane = program.make_lane();
+    const auto noisy = run_sample(program, lane, given, 0, {true, false, 5});
+    EXPECT_EQ(noisy[1], 0.0f);
+    program.set_noise({});
+    program.perturb_weights(5);
+    EXPECT_NE(noisy[0], run_sample(program, lane, given, 0, {})[0]);
+  }
+}
+
 // Garg et al.: every weight + 0.1 R_w / sqrt(E) N(0, 1), R_w the range of its output's weights.
 TEST_F(WeightNoise, has_the_standard_deviation_of_the_law) {
   plan(4);

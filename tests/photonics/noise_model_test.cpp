@@ -335,6 +335,15 @@ TEST(CompileNoiseModel, RefusesWhatMakesNoSense) {
       "matrix product: its input range"));
   EXPECT_TRUE(starts(message(Law::garg_weight, Encoding::normalised, point, {.length = 3}),
                      "matrix product: its weight range"));
+  for (const double range : {-1.0, std::nan(""), std::numeric_limits<double>::infinity()}) {
+    EXPECT_TRUE(starts(message(Law::garg_weight, Encoding::normalised, point,
+                               {.length = 3, .weight_range = range}),
+                       "matrix product: its weight range is not known"));
+  }
+  // A channel that was pruned away never changes: it has no noise, and is no error.
+  const DotProduct dead{.length = 3, .weight_range = 0, .input_range = 1};
+  EXPECT_EQ(message(Law::garg_thermal, Encoding::normalised, point, dead), "");
+  EXPECT_EQ(message(Law::garg_weight, Encoding::normalised, point, dead), "");
   EXPECT_TRUE(starts(message(Law::garg_shot, Encoding::full_scale, point, product), "encoding: "));
   EXPECT_EQ(message(Law::homodyne, Encoding::normalised, point, {.length = 3}), "");
 }
