@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "network/layer_cost.hpp"
 #include "photonics/error.hpp"
@@ -222,10 +223,12 @@ Learning::Learning(Simulation& simulation, int threads,
   const std::int64_t all = parts_->dataset.size();
   require_labels(parts_->dataset, all, program.output_size());
 
-  // Half of a small set, at most 2000 images of a large one judge the search.
-  constexpr std::int64_t enough = 2000;
+  // Ratios of energies are learned from few images; what the search needs is a narrow bound. Up to
+  // 4000 images judge it, after 1000 to learn from (half of a small set).
+  constexpr std::int64_t enough = 4000, least_learned = 1000;
+  const std::int64_t left = std::max(all - least_learned, (all + 1) / 2);
   const std::int64_t searched =
-      settings_.search_images > 0 ? settings_.search_images : std::min(enough, (all + 1) / 2);
+      settings_.search_images > 0 ? settings_.search_images : std::min(enough, left);
   const std::int64_t learned =
       settings_.learning_images > 0 ? settings_.learning_images : all - searched;
   if (searched < 1 || learned < 1 || searched + learned > all) {
@@ -239,7 +242,7 @@ Learning::Learning(Simulation& simulation, int threads,
   search_images_ = searched;
   // Of few images each is asked more often: the bound that the search holds narrows, at the passes
   // that a large set takes.
-  constexpr std::int64_t passes = 2 * enough, most_seeds = 8, least_seeds = 2;
+  constexpr std::int64_t passes = enough, most_seeds = 8, least_seeds = 2;
   const std::int64_t seeds =
       std::clamp((passes + searched - 1) / searched, least_seeds, most_seeds);
   search_seeds_ = settings_.search_seeds > 0          ? settings_.search_seeds
@@ -360,18 +363,39 @@ network::SearchOptions Learning::search_options(double first, double growth) con
   return options;
 }
 
+double Learning::most_uniform_photons() const {
+  const Experiment& experiment = simulation_.experiment();
+  const auto& products = parts_->network.program.products();
+  double most = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < products.size(); ++i) {
+    if (!parts_->digital.empty() && parts_->digital[i]) continue;
+    most = std::min(most, network::largest_photons_per_mac(experiment.device, products[i],
+                                                           experiment.law, experiment.encoding));
+  }
+  return most * static_cast<double>(settings_.levers.max_repetitions);
+}
+
 void Learning::out_of_reach(const std::vector<SearchPoint>& log) const {
   const SearchPoint& last = log.back();
+  const double most = most_uniform_photons();
+  const std::string power =
+      std::isfinite(most)
+          ? fmt::format(
+                "laser.maximum_power gives {:.3g} photons per multiplication in the {} "
+                "repetitions that learn.max_repetitions allows, ",
+                most, settings_.levers.max_repetitions)
+          : "";
   const bool losses = settings_.target_kind == TargetKind::loss;
   const double scale = losses ? 1 : 100;
   const char* unit = losses ? "nats" : "points";
   throw TargetError(fmt::format(
       "learn: the target of {:.4g} {} lost is out of reach ({:.4g} are lost at {:.3g} {} "
       "per multiplication, and up to {:.4g} cannot be ruled out with {} images and {} "
-      "seeds: some noise of the device does not fall with the light, or the images are "
+      "seeds: {}some noise of the device does not fall with the light, or the images are "
       "too few). Allow more, improve the device, or give more images or seeds.",
       target_ * scale, unit, last.degradation * scale, last.mean_photons_per_mac,
-      unit_of(simulation_.experiment().law), last.criterion * scale, last.images, last.seeds));
+      unit_of(simulation_.experiment().law), last.criterion * scale, last.images, last.seeds,
+      power));
 }
 
 std::vector<SearchPoint> Learning::search(const Points& shape,
@@ -516,14 +540,16 @@ LearningOutcome Learning::run() {
   const bool repeats = experiment.law == photonics::Law::garg_thermal ||
                        experiment.law == photonics::Law::garg_weight;
   constexpr double usual_photons = 50, usual_repeats = 4;
-  const auto uniform = search(one, search_options(repeats ? usual_repeats : usual_photons, 4),
-                              state_.uniform, "uniform", 0, 0.2, true)[0];
+  auto of_uniform = search_options(repeats ? usual_repeats : usual_photons, 4);
+  of_uniform.highest = std::min(of_uniform.highest, most_uniform_photons());
+  of_uniform.first = std::clamp(of_uniform.first, of_uniform.lowest, of_uniform.highest);
+  const auto uniform = search(one, of_uniform, state_.uniform, "uniform", 0, 0.2, true)[0];
   outcome.uniform_mean = uniform.mean_photons_per_mac;
   outcome.uniform = scaled(one, outcome.uniform_mean);
 
+  // What was learned has to need less than uniform energies do.
   Points best = outcome.uniform;
   double best_mean = outcome.uniform_mean;
-  bool first = true;
   for (std::size_t r = 0; r < static_cast<std::size_t>(settings_.rounds); ++r) {
     const double share = 0.6 / settings_.rounds;
     const double before = 0.2 + share * static_cast<double>(r);
@@ -545,11 +571,10 @@ LearningOutcome Learning::run() {
                before + share * 0.6, share * 0.4)[0];
     const auto keep = [&](const Points& from, double energy) {
       const Points points = scaled(from, energy / mean(from));
-      if (!first && !(parts_->cost(points).value < parts_->cost(best).value)) return;
+      if (!(parts_->cost(points).value < parts_->cost(best).value)) return;
       best = points;
       best_mean = energy;
       outcome.best_round = static_cast<int>(r);
-      first = false;
     };
     keep(shape, found.mean_photons_per_mac);
     if (settings_.granularity != network::Granularity::channel) continue;

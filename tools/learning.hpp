@@ -107,6 +107,9 @@ class Learning {
   void plan_hardware(LearningOutcome& outcome);
   void plan_hardware(LearningOutcome& outcome, network::Objective objective);
   network::SearchOptions search_options(double first, double growth) const;
+  // That laser.maximum_power and the repetitions that are allowed give every product; infinite
+  // without a limit.
+  double most_uniform_photons() const;
   [[noreturn]] void out_of_reach(const std::vector<SearchPoint>& log) const;
   double mean(const Points& points) const;
 

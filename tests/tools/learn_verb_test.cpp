@@ -280,9 +280,24 @@ TEST_F(LearnVerb, targets_out_of_reach_end_with_code_4_and_the_reason) {
   // The network has 90 % without noise.
   EXPECT_THAT(refused({"--set", "learn.min_accuracy_percent=95"}), HasSubstr("without any noise"));
   EXPECT_THAT(refused({"--set", "laser.maximum_power=1pW", "--set", "learn.max_repetitions=2"}),
-              testing::AllOf(HasSubstr("laser.maximum_power"), HasSubstr("no setting reaches")));
+              testing::AllOf(HasSubstr("laser.maximum_power gives"), HasSubstr("out of reach")));
+  // Light that the receiver could take in one read, but no laser sends: noise of ever more reads.
+  EXPECT_THAT(refused({"--set", "device=homodyne-with-electronics", "--set",
+                       "laser.maximum_power=1nW", "--set", "learn.max_repetitions=16"}),
+              testing::AllOf(HasSubstr("laser.maximum_power gives"), HasSubstr("out of reach")));
   // Intensity noise of the signal does not fall with the light.
   EXPECT_THAT(refused({"--set", "laser.rin=-80 dBc/Hz"}), HasSubstr("out of reach"));
+}
+
+TEST_F(LearnVerb, learned_energies_never_need_more_than_uniform_ones) {
+  // So little may be lost that single images decide, which learned ratios may have the worse of.
+  files_of_experiment();
+  for (const char* seed : {"1", "2", "3", "4"}) {
+    const json result = parse(run_command(arguments(
+        {"--set", "learn.max_degradation_points=0.02", "--set", "learn.search_images=100", "--set",
+         "learn.learning_images=20", "--set", "learn.search_bound=mean", "--seed", seed})));
+    EXPECT_GE(result["learn"]["saving"].get<double>(), 0) << seed;
+  }
 }
 
 TEST_F(LearnVerb, other_targets) {
