@@ -398,10 +398,10 @@ void Learning::out_of_reach(const std::vector<SearchPoint>& log) const {
       power));
 }
 
-std::vector<SearchPoint> Learning::search(const Points& shape,
-                                          const network::SearchOptions& options,
-                                          std::vector<SearchPoint>& log, const std::string& stage,
-                                          double share_before, double share, bool baseline) {
+std::optional<SearchPoint> Learning::search(const Points& shape,
+                                            const network::SearchOptions& options,
+                                            std::vector<SearchPoint>& log, const std::string& stage,
+                                            double share_before, double share, bool baseline) {
   network::LeastEnergySearch state(options);
   const double shape_mean = mean(shape);
   for (const auto& point : log) state.report({point.mean_photons_per_mac, point.criterion});
@@ -419,8 +419,8 @@ std::vector<SearchPoint> Learning::search(const Points& shape,
     save_(state_);
   }
   const auto best = state.best();
-  if (!best) out_of_reach(log);
-  return {log[*best]};
+  if (!best) return {};
+  return log[*best];
 }
 
 void Learning::learn_round(std::size_t index, double cost, const Points* start, double share_before,
@@ -543,8 +543,9 @@ LearningOutcome Learning::run() {
   auto of_uniform = search_options(repeats ? usual_repeats : usual_photons, 4);
   of_uniform.highest = std::min(of_uniform.highest, most_uniform_photons());
   of_uniform.first = std::clamp(of_uniform.first, of_uniform.lowest, of_uniform.highest);
-  const auto uniform = search(one, of_uniform, state_.uniform, "uniform", 0, 0.2, true)[0];
-  outcome.uniform_mean = uniform.mean_photons_per_mac;
+  const auto uniform = search(one, of_uniform, state_.uniform, "uniform", 0, 0.2, true);
+  if (!uniform) out_of_reach(state_.uniform);
+  outcome.uniform_mean = uniform->mean_photons_per_mac;
   outcome.uniform = scaled(one, outcome.uniform_mean);
 
   // What was learned has to need less than uniform energies do.
@@ -568,7 +569,7 @@ LearningOutcome Learning::run() {
     const auto options = search_options(std::clamp(start, 1e-3, 1e8), r == 0 ? 2 : 1.15);
     const auto found =
         search(shape, options, state_.rounds[r].search, fmt::format("round {}: searching", r + 1),
-               before + share * 0.6, share * 0.4)[0];
+               before + share * 0.6, share * 0.4);
     const auto keep = [&](const Points& from, double energy) {
       const Points points = scaled(from, energy / mean(from));
       if (!(parts_->cost(points).value < parts_->cost(best).value)) return;
@@ -576,7 +577,9 @@ LearningOutcome Learning::run() {
       best_mean = energy;
       outcome.best_round = static_cast<int>(r);
     };
-    keep(shape, found.mean_photons_per_mac);
+    // What was learned may not reach a target that single images decide; what was found before
+    // does.
+    if (found) keep(shape, found->mean_photons_per_mac);
     if (settings_.granularity != network::Granularity::channel) continue;
     // Halfway, and all the way: a first trial a little below what is known decides whether to go
     // on.
@@ -595,8 +598,8 @@ LearningOutcome Learning::run() {
       below.first = logs[k][0].mean_photons_per_mac;
       if (logs[k][0].criterion > target_) continue;
       const auto better = search(other, below, logs[k], fmt::format("round {}: searching", r + 1),
-                                 before + share, 0)[0];
-      keep(other, better.mean_photons_per_mac);
+                                 before + share, 0);
+      if (better) keep(other, better->mean_photons_per_mac);
     }
   }
   outcome.continuous = best;

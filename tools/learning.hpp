@@ -96,9 +96,10 @@ class Learning {
   struct Parts;
   using Points = std::vector<network::ProductOperatingPoint>;
 
-  std::vector<SearchPoint> search(const Points& shape, const network::SearchOptions& options,
-                                  std::vector<SearchPoint>& log, const std::string& stage,
-                                  double share_before, double share, bool baseline = false);
+  // Nothing where no trial met the target.
+  std::optional<SearchPoint> search(const Points& shape, const network::SearchOptions& options,
+                                    std::vector<SearchPoint>& log, const std::string& stage,
+                                    double share_before, double share, bool baseline = false);
   SearchPoint measure(const Points& points, bool whole);
   void learn_round(std::size_t index, double cost, const Points* start, double share_before,
                    double share);
