@@ -84,6 +84,11 @@ void open_batch(Graph& graph);
 // where the condition of an If depends on the inputs' values.
 void bind_inputs(Graph& graph, const std::vector<Shape>& shapes);
 
+// A network of two classes that says how likely the second one is: where the first output is a
+// single sigmoid(z), it becomes the scores 0 and z of the classes, whose softmax holds the sigmoid.
+// After bind_inputs. Test: GraphPasses.one_sigmoid_becomes_two_scores.
+void score_both_classes(Graph& graph);
+
 // Folds batch normalisation into the product before it, zero padding into the convolution after it,
 // removes nodes that do nothing at inference, and rewrites products (rewrite_products). The
 // function of the graph stays the same to rounding.

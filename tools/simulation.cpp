@@ -121,8 +121,9 @@ void require_labels(const data::Dataset& dataset, std::int64_t samples, std::int
     if (outputs == 1) {
       throw DataError(fmt::format(
           "{}: label {} of sample {} for a network of one output (an answer is the output with the "
-          "largest score: one for each class is needed). Export the scores of all classes; of a "
-          "single sigmoid p these are 1 - p and p.",
+          "largest score: one for each class is needed). Export the scores of all classes, or end "
+          "a "
+          "network of two classes with a Sigmoid.",
           dataset.file().string(), dataset.label(i), i));
     }
     throw DataError(
@@ -170,6 +171,7 @@ LoadedNetwork load_network(const std::filesystem::path& model, const data::Datas
     require_fit(graph, input, shapes.back(), dataset);
   }
   network::bind_inputs(graph, shapes);
+  network::score_both_classes(graph);
   network::simplify(graph);
   return {network::Program(std::move(graph), options), std::move(sources), std::move(file.sha256)};
 }
