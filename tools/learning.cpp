@@ -557,9 +557,11 @@ LearningOutcome Learning::run() {
     if (state_.rounds.size() <= r) {
       state_.rounds.emplace_back();
       // Networks save a half to nine tenths against uniform energies: a third is a fair beginning.
-      constexpr double expected_share = 1.0 / 3;
-      state_.rounds[r].cost =
-          parts_->cost(r == 0 ? scaled(outcome.uniform, expected_share) : best).value;
+      // Energies that hardly any target needs stay above the learner's least.
+      constexpr double expected_share = 1.0 / 3, of_least = 2;
+      const double least = of_least * network::LearnOptions{}.lowest_energy;
+      const double share_of_best = std::max(r == 0 ? expected_share : 1.0, least / best_mean);
+      state_.rounds[r].cost = parts_->cost(scaled(best, share_of_best)).value;
     }
     if (!state_.rounds[r].learned) {
       learn_round(r, state_.rounds[r].cost, r == 0 ? nullptr : &best, before, share * 0.6);

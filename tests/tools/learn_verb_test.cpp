@@ -305,6 +305,13 @@ TEST_F(LearnVerb, learned_energies_never_need_more_than_uniform_ones) {
   }
 }
 
+TEST_F(LearnVerb, a_target_that_any_energy_meets) {
+  const json result =
+      parse(learn({"--set", "learn.max_degradation_points=99", "--set", "evaluation.images=50"}));
+  EXPECT_TRUE(result["learn"]["certificate"]["holds"].get<bool>());
+  EXPECT_LT(result["learn"]["mean_photons_per_mac"].get<double>(), 1e-3);
+}
+
 TEST_F(LearnVerb, other_targets) {
   const json accuracy = parse(learn({"--set", "learn.min_accuracy_percent=85"}));
   EXPECT_NEAR(accuracy["learn"]["certificate"]["target"].get<double>(), 0.05, 1e-9);
