@@ -338,10 +338,17 @@ SearchPoint Learning::measure(const Points& points, bool whole) {
     const double reach = (certificate.upper95 - certificate.degradation) * std::sqrt(images / all);
     point.degradation = certificate.degradation;
     // Few images cannot rule out a loss however much light there is: a margin of more than half of
-    // the target would buy nothing but light.
-    constexpr double most_margin = 0.5;
-    point.criterion =
-        certificate.degradation + (settings_.bound ? std::min(reach, most_margin * target_) : 0);
+    // the target would buy nothing but light. Where what they changed scatters by more than the
+    // target, they have not seen enough of it to tell a loss from luck.
+    constexpr double most_margin = 0.5, normal_quantile_95 = 1.645;
+    const double scatter =
+        normal_quantile_95 * certificate.standard_error * std::sqrt(images / all) - target_;
+    double margin = std::min(reach, most_margin * target_);
+    if (certificate.degradation + margin <= target_) {
+      margin = std::min(reach, std::max(margin, scatter));
+    }
+    point.criterion = certificate.degradation + (settings_.bound ? margin : 0);
+    point.upper95 = certificate.degradation + reach;
     point.images = done;
     if (done == search_images_) break;
     const double least_error =

@@ -41,6 +41,7 @@ struct SearchPoint {
   double criterion = 0;    // what is compared with the target: bound or mean, for all images
   std::int64_t images = 0;
   int seeds = 0;
+  double upper95 = 0;  // the bound whose margin the criterion may cut; not in checkpoints
 };
 
 struct LearningRound {
