@@ -529,7 +529,7 @@ class Importer {
     }
     std::string reason;
     if (machine_learning && (op == "ArrayFeatureExtractor" || op == "LabelEncoder")) {
-      reason = fmt::format("{} looks up names of classes", what);
+      reason = fmt::format("{} is of domain 'ai.onnx.ml' (it looks up names of classes)", what);
     }
     for (const auto& name : proto.input()) {
       const auto found =
