@@ -97,7 +97,9 @@ class Hdf5Source {
       std::vector<decltype(element)> values(static_cast<std::size_t>(count));
       if (count > 0 &&
           H5Dread(set.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) {
-        fail(path_, fmt::format("'{}' cannot be read ({})", name, hdf5_error()),
+        const std::string reason = hdf5_error();
+        require_filters(name, set);
+        fail(path_, fmt::format("'{}' cannot be read ({})", name, reason),
              "Check that the file was copied or downloaded whole");
       }
       array.values = std::move(values);
@@ -164,6 +166,25 @@ class Hdf5Source {
            "Store them in this one");
     }
     return set;
+  }
+
+  // Compressed data need their filter (h5py has LZF, which the library itself has not).
+  void require_filters(const std::string& name, const Hdf5Handle& set) const {
+    const Hdf5Handle properties(H5Dget_create_plist(set.get()), H5Pclose);
+    const int count = H5Pget_nfilters(properties.get());
+    for (int i = 0; i < count; ++i) {
+      unsigned int flags = 0;
+      std::size_t values = 0;
+      std::array<char, 64> title{};
+      const H5Z_filter_t filter =
+          H5Pget_filter2(properties.get(), static_cast<unsigned>(i), &flags, &values, nullptr,
+                         title.size(), title.data(), nullptr);
+      if (filter < 0 || H5Zfilter_avail(filter) > 0) continue;
+      fail(path_,
+           fmt::format("'{}' is compressed by filter {} ('{}'), which the HDF5 library here lacks",
+                       name, filter, title.data()),
+           "Store it with gzip, or uncompressed");
+    }
   }
 
   static std::vector<std::int64_t> shape_of(const Hdf5Handle& set) {
@@ -390,9 +411,11 @@ struct Dataset::Storage {
   }
 
   void read_labels(const RawArray& array, int offset) {
-    if (array.shape.size() != 1) {
+    const bool column = array.shape.size() == 2 && array.shape[1] == 1;
+    if (array.shape.size() != 1 && !column) {
       fail(file, fmt::format("labels have {} axes", array.shape.size()),
-           "Give one label per sample");
+           array.shape.size() == 2 ? "Give one label per sample: of one-hot rows the index of the 1"
+                                   : "Give one label per sample");
     }
     if (array.shape[0] != size) {
       fail(file, fmt::format("{} labels for {} inputs", array.shape[0], size),
@@ -420,7 +443,12 @@ struct Dataset::Storage {
     const auto lock = hdf5_lock();
     const Hdf5Source source(file);
     if (!source.has("inputs")) {
-      fail(file, "no data set 'inputs'", "Store the inputs under that name (docs/files.md)");
+      const auto names = source.dataset_names();
+      fail(file,
+           names.empty()
+               ? "no data set 'inputs'"
+               : fmt::format("no data set 'inputs' (it has '{}')", fmt::join(names, "', '")),
+           "Store the inputs under that name (docs/files.md)");
     }
     if (!source.has("labels")) {
       fail(file, "no data set 'labels'", "Store one class index per sample under that name");

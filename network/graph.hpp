@@ -32,12 +32,21 @@ struct Value {
   std::optional<Tensor> constant;
 };
 
+// Of a node in a branch of an If: it runs where the condition has this value.
+struct Guard {
+  ValueId condition = no_value;
+  bool wanted = true;
+};
+
 struct Node {
   std::string op;    // ONNX operator type, e.g. "Conv"
   std::string name;  // unique in the graph, for errors and reports
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
   std::map<std::string, Attribute> attributes;
+  // Outer branches first; empty once the inputs are bound. An If reads its condition, then what
+  // each of its outputs is in the first branch, then the same in the second.
+  std::vector<Guard> guards;
 };
 
 struct Graph {
@@ -70,9 +79,15 @@ Graph import_onnx(std::istream& stream, const std::string& file_name);
 void open_batch(Graph& graph);
 
 // Gives every graph input its shape for one sample (batch axis 1), infers every other shape and
-// folds what does not depend on the inputs. `shapes` follows graph.inputs. Throws DataError where a
-// shape contradicts the model, naming both.
+// folds what does not depend on the inputs. Of every If the branch that is taken is left. `shapes`
+// follows graph.inputs. Throws DataError where a shape contradicts the model, naming both, and
+// where the condition of an If depends on the inputs' values.
 void bind_inputs(Graph& graph, const std::vector<Shape>& shapes);
+
+// A network of two classes that says how likely the second one is: where the first output is a
+// single sigmoid(z), it becomes the scores 0 and z of the classes, whose softmax holds the sigmoid.
+// After bind_inputs. Test: GraphPasses.one_sigmoid_becomes_two_scores.
+void score_both_classes(Graph& graph);
 
 // Folds batch normalisation into the product before it, zero padding into the convolution after it,
 // removes nodes that do nothing at inference, and rewrites products (rewrite_products). The

@@ -185,6 +185,31 @@ void fold_padding(Graph& graph) {
 
 }  // namespace
 
+void score_both_classes(Graph& graph) {
+  const ValueId output = graph.outputs[0];
+  const Shape shape = graph.value(output).shape;
+  const int last = producers(graph)[static_cast<std::size_t>(output)];
+  if (shape.empty() || element_count(shape) != 1 || last < 0 ||
+      graph.nodes[static_cast<std::size_t>(last)].op != "Sigmoid") {
+    return;
+  }
+  const Node& sigmoid = graph.nodes[static_cast<std::size_t>(last)];
+  Value scores;
+  scores.name = sigmoid.name + "/scores";
+  scores.shape = shape;
+  scores.shape.back() = 2;
+  scores.shape_known = true;
+  Node both;
+  both.op = "Concat";
+  both.name = scores.name;
+  both.inputs = {add_constant(graph, scores.name + "/first", shape, {0.0f}), sigmoid.inputs[0]};
+  both.outputs = {graph.add_value(std::move(scores))};
+  both.attributes["axis"] = static_cast<std::int64_t>(shape.size()) - 1;
+  graph.outputs[0] = both.outputs[0];
+  graph.nodes.push_back(std::move(both));
+  remove_dead_nodes(graph);
+}
+
 void simplify(Graph& graph) {
   remove_identities(graph);
   fold_padding(graph);

@@ -132,10 +132,15 @@ std::vector<ProductNoise> plan_noise(const photonics::Device& device, const Prog
     }
     using photonics::Law;
     if (dynamic && request.law == Law::garg_weight) {
+      std::vector<std::string> names;
+      for (std::size_t k = 0; k < products.size(); ++k) {
+        const bool analog = request.digital.empty() || !request.digital[k];
+        if (analog && products[k].kind == ProductKind::dynamic) names.push_back(products[k].name);
+      }
       throw ConfigError(
           fmt::format("{}: weight noise of a product without weights (both operands "
-                      "are computed). Keep it digital: digital_layers: [{}].",
-                      product.name, product.name));
+                      "are computed). Keep all such digital: digital_layers: [{}].",
+                      product.name, fmt::join(names, ", ")));
     }
     plan[i].kind = request.law == Law::counting ? NoiseKind::photon_counting : NoiseKind::gaussian;
     // Garg's weight and thermal laws take each channel's own weight range.

@@ -14,6 +14,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cmath>
@@ -56,6 +57,10 @@ class Importer {
     }
     for (onnx::TensorProto& initializer : *model_.mutable_graph()->mutable_initializer()) {
       const ValueId id = declare(initializer.name());
+      if (initializer.data_type() == onnx::TensorProto::STRING) {
+        leave_out(id, fmt::format("initializer '{}' has element type STRING", initializer.name()));
+        continue;
+      }
       set_constant(id, read_tensor(initializer, "initializer '" + initializer.name() + "'"));
       // Weights are most of a model: they are not held twice.
       std::string().swap(*initializer.mutable_raw_data());
@@ -77,9 +82,13 @@ class Importer {
         fail(fmt::format("output '{}' is not computed by any node", output.name()),
              "The file is inconsistent; export it again");
       }
-      graph_.outputs.push_back(found->second);
+      if (!left_out_.contains(found->second)) graph_.outputs.push_back(found->second);
     }
-    if (graph_.outputs.empty()) fail("no outputs", "A network needs at least one");
+    if (proto.output().empty()) fail("no outputs", "A network needs at least one");
+    if (graph_.outputs.empty()) {
+      fail("no output holds numbers that the network computes: " + left_out_.begin()->second,
+           "Export the scores of the classes as an output");
+    }
     return std::move(graph_);
   }
 
@@ -333,6 +342,8 @@ class Importer {
     std::unordered_map<std::string, ValueId>& values;
     std::string prefix;                                             // of names of nodes and values
     std::map<std::string, const onnx::AttributeProto*> attributes;  // of the call
+    std::vector<Guard> guards = {};                                 // branches that it lies in
+    const Scope* outer = nullptr;                                   // whose values a branch reads
   };
 
   static bool is_standard(const std::string& domain) {
@@ -349,8 +360,68 @@ class Importer {
 
   void read_any_node(const onnx::NodeProto& proto, Scope& scope, int depth) {
     const auto function = functions_.find({proto.domain(), proto.op_type()});
-    function == functions_.end() ? read_node(proto, scope)
-                                 : read_call(proto, *function->second, scope, depth);
+    if (function != functions_.end()) {
+      read_call(proto, *function->second, scope, depth);
+    } else if (proto.op_type() == "If" && is_standard(proto.domain())) {
+      read_if(proto, scope, depth);
+    } else {
+      read_node(proto, scope);
+    }
+  }
+
+  // Exporters write an If where a shape was not known to them, most often one that drops an axis if
+  // its extent is 1. Both branches are read, each node with the condition under which it runs;
+  // which one does is known once the inputs' shapes are (bind_inputs).
+  void read_if(const onnx::NodeProto& proto, Scope& scope, int depth) {
+    Node node;
+    node.op = "If";
+    node.name = unique_name(proto, scope);
+    const std::string what = graph_.describe(node);
+    require_depth(depth, what);
+    if (proto.input_size() != 1 || proto.output_size() < 1) {
+      fail(fmt::format("{} has {} inputs and {} outputs", what, proto.input_size(),
+                       proto.output_size()),
+           "The file is inconsistent; export it again");
+    }
+    node.inputs.push_back(look_up(proto.input(0), scope, what));
+    node.guards = scope.guards;
+    for (const bool wanted : {true, false}) {
+      const char* name = wanted ? "then_branch" : "else_branch";
+      const auto branch =
+          std::find_if(proto.attribute().begin(), proto.attribute().end(),
+                       [name](const auto& attribute) { return attribute.name() == name; });
+      if (branch == proto.attribute().end() || !branch->has_g() ||
+          branch->g().output_size() != proto.output_size()) {
+        fail(fmt::format("{} has no {} of {} outputs", what, name, proto.output_size()),
+             "The file is inconsistent; export it again");
+      }
+      std::unordered_map<std::string, ValueId> values;
+      Scope inner{values, fmt::format("{}/{}/", node.name, name), scope.attributes, scope.guards,
+                  &scope};
+      inner.guards.push_back({node.inputs[0], wanted});
+      for (const auto& initializer : branch->g().initializer()) {
+        const ValueId id = declare(initializer.name(), values, inner.prefix);
+        set_constant(id, read_tensor(initializer, "initializer '" + initializer.name() + "'"));
+      }
+      for (const auto& each : branch->g().node()) read_any_node(each, inner, depth + 1);
+      for (const auto& output : branch->g().output()) {
+        node.inputs.push_back(look_up(output.name(), inner, what));
+      }
+    }
+    for (const auto& name : proto.output()) {
+      node.outputs.push_back(declare(name, scope.values, scope.prefix));
+    }
+    graph_.nodes.push_back(std::move(node));
+  }
+
+  // Functions and branches lie in each other.
+  void require_depth(int depth, const std::string& what) const {
+    constexpr int deepest = 64;
+    constexpr std::size_t most_nodes = 200'000;
+    if (depth > deepest || graph_.nodes.size() > most_nodes) {
+      fail(what + ": functions or branches lie in each other too deep or too often",
+           "The file is inconsistent; export it again");
+    }
   }
 
   // A function of the model (as PyTorch's dynamo exporter writes modules and operators): its nodes
@@ -359,12 +430,7 @@ class Importer {
                  int depth) {
     const std::string what =
         fmt::format("call of function '{}'", proto.name().empty() ? function.name() : proto.name());
-    constexpr int deepest = 64;
-    constexpr std::size_t most_nodes = 200'000;
-    if (depth > deepest || graph_.nodes.size() > most_nodes) {
-      fail(what + ": functions call each other too deep or too often",
-           "The file is inconsistent; export it again");
-    }
+    require_depth(depth, what);
     for (const auto& opset : function.opset_import()) {
       if (is_standard(opset.domain()) && opset.version() != graph_.opset) {
         fail(fmt::format("{}: it is of opset {} in a model of opset {}", what, opset.version(),
@@ -382,8 +448,10 @@ class Importer {
       const bool given = i < proto.input_size() && !proto.input(i).empty();
       values[function.input(i)] = given ? look_up(proto.input(i), scope, what) : no_value;
     }
-    Scope inner{
-        values, scope.prefix + (proto.name().empty() ? function.name() : proto.name()) + "/", {}};
+    Scope inner{values,
+                scope.prefix + (proto.name().empty() ? function.name() : proto.name()) + "/",
+                {},
+                scope.guards};
     const auto defaults = default_attributes(function, what);
     for (const auto& attribute : defaults) inner.attributes[attribute.name()] = &attribute;
     for (const auto& attribute : proto.attribute()) {
@@ -426,25 +494,64 @@ class Importer {
   }
 
   ValueId look_up(const std::string& name, const Scope& scope, const std::string& what) const {
-    const auto found = scope.values.find(name);
-    if (found == scope.values.end()) {
+    const Scope* at = &scope;
+    auto found = at->values.find(name);
+    while (found == at->values.end() && at->outer != nullptr) {
+      at = at->outer;
+      found = at->values.find(name);
+    }
+    if (found == at->values.end()) {
       fail(fmt::format("{} reads '{}', which no earlier node computes", what, name),
            "The file is inconsistent; export it again");
     }
     return found->second;
   }
 
+  std::string unique_name(const onnx::NodeProto& proto, const Scope& scope) {
+    const bool named = !proto.name().empty() || proto.output_size() == 0;
+    std::string name = scope.prefix + (named ? proto.name() : proto.output(0));
+    if (!names_.insert(name).second) {
+      name += fmt::format("#{}", graph_.nodes.size());
+      names_.insert(name);
+    }
+    return name;
+  }
+
+  // Converters of classical machine learning put the class's own name behind its score: look-ups by
+  // text, and a dictionary of the scores. An output that comes from there is left out; the scores
+  // stay. True where the node is done with.
+  bool is_left_out(const onnx::NodeProto& proto, Scope& scope, const std::string& what) {
+    const bool machine_learning = proto.domain() == "ai.onnx.ml";
+    const std::string& op = proto.op_type();
+    if (machine_learning && op == "ZipMap" && proto.input_size() == 1 && proto.output_size() == 1) {
+      scope.values.emplace(proto.output(0), look_up(proto.input(0), scope, what));
+      return true;
+    }
+    std::string reason;
+    if (machine_learning && (op == "ArrayFeatureExtractor" || op == "LabelEncoder")) {
+      reason = fmt::format("{} is of domain 'ai.onnx.ml' (it looks up names of classes)", what);
+    }
+    for (const auto& name : proto.input()) {
+      const auto found =
+          name.empty() ? left_out_.end() : left_out_.find(look_up(name, scope, what));
+      if (found != left_out_.end()) reason = found->second;
+    }
+    if (reason.empty()) return false;
+    for (const auto& name : proto.output()) {
+      if (!name.empty()) leave_out(declare(name, scope.values, scope.prefix), reason);
+    }
+    return true;
+  }
+
+  void leave_out(ValueId id, const std::string& reason) { left_out_.emplace(id, reason); }
+
   void read_node(const onnx::NodeProto& proto, Scope& scope) {
     Node node;
     node.op = proto.op_type();
-    node.name = proto.name();
-    if (node.name.empty() && proto.output_size() > 0) node.name = proto.output(0);
-    node.name = scope.prefix + node.name;
-    if (!names_.insert(node.name).second) {
-      node.name += fmt::format("#{}", graph_.nodes.size());
-      names_.insert(node.name);
-    }
+    node.name = unique_name(proto, scope);
+    node.guards = scope.guards;
     const std::string what = graph_.describe(node);
+    if (is_left_out(proto, scope, what)) return;
     if (!is_standard(proto.domain())) {
       fail(fmt::format("{} is of domain '{}', which is not supported", what, proto.domain()),
            "Export with standard ONNX operators only");
@@ -479,6 +586,7 @@ class Importer {
   Graph graph_;
   std::unordered_map<std::string, ValueId> by_name_;
   std::set<std::string> names_;
+  std::map<ValueId, std::string> left_out_;  // values that are not read, and why
   std::map<std::pair<std::string, std::string>, const onnx::FunctionProto*> functions_;
 };
 

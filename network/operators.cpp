@@ -323,6 +323,36 @@ Shape broadcast_shape(const OperatorCall& call, const Shape& a, const Shape& b) 
   return result;
 }
 
+namespace {
+
+// Whether a node's branches are the ones that run. An inner condition is known only where its own
+// branch runs.
+bool is_taken(const Graph& graph, const Node& node) {
+  for (const Guard& guard : node.guards) {
+    const Tensor* condition = graph.constant(guard.condition);
+    if (condition == nullptr || condition->size() != 1) return false;  // take_branch refuses
+    if ((to_double(*condition).values[0] != 0) != guard.wanted) return false;
+  }
+  return true;
+}
+
+void take_branch(const Graph& graph, const Node& node, std::vector<ValueId>& taken) {
+  const Tensor* condition = graph.constant(node.inputs[0]);
+  if (condition == nullptr || condition->size() != 1) {
+    OperatorCall(graph, node)
+        .fail(condition == nullptr ? "its condition depends on the input's values"
+                                   : "its condition is not a single value",
+              "Control flow cannot be mapped onto optical tiles; export without it");
+  }
+  const std::size_t count = node.outputs.size();
+  const std::size_t first = to_double(*condition).values[0] != 0 ? 1 : 1 + count;
+  for (std::size_t i = 0; i < count; ++i) {
+    taken[static_cast<std::size_t>(node.outputs[i])] = node.inputs[first + i];
+  }
+}
+
+}  // namespace
+
 void bind_inputs(Graph& graph, const std::vector<Shape>& shapes) {
   if (shapes.size() != graph.inputs.size()) {
     throw DataError(
@@ -360,7 +390,20 @@ void bind_inputs(Graph& graph, const std::vector<Shape>& shapes) {
                       graph.name, value.name, to_string(value.shape)));
     }
   }
-  for (const Node& node : graph.nodes) {
+  // What stands for the outputs of an If.
+  std::vector<ValueId> taken(graph.values.size());
+  std::iota(taken.begin(), taken.end(), ValueId{0});
+  const auto follow = [&taken](ValueId& id) {
+    if (id != no_value) id = taken[static_cast<std::size_t>(id)];
+  };
+  for (Node& node : graph.nodes) {
+    for (ValueId& input : node.inputs) follow(input);
+    for (Guard& guard : node.guards) follow(guard.condition);
+    if (!is_taken(graph, node)) continue;
+    if (node.op == "If") {
+      take_branch(graph, node, taken);
+      continue;
+    }
     const OperatorCall call(graph, node);
     const Operator* op = find_operator(node.op);
     const std::vector<ValueInfo> infos = op->infer(call);
@@ -406,7 +449,8 @@ void bind_inputs(Graph& graph, const std::vector<Shape>& shapes) {
       graph.value(node.outputs[i]).constant = to_tensor(outputs[i]);
     }
   }
-  for (const ValueId output : graph.outputs) {
+  for (ValueId& output : graph.outputs) {
+    follow(output);
     if (graph.constant(output) != nullptr) {
       throw DataError(
           fmt::format("{}: output '{}' does not depend on the input. The file is not a "
@@ -415,6 +459,7 @@ void bind_inputs(Graph& graph, const std::vector<Shape>& shapes) {
     }
   }
   remove_dead_nodes(graph);
+  for (Node& node : graph.nodes) node.guards.clear();
 }
 
 void remove_dead_nodes(Graph& graph) {

@@ -143,6 +143,13 @@ void print_learn_table(const LearnReport& report, std::ostream& out) {
       significant(report.uniform_total_attojoule_per_mac, 4),
       certificate_line(report, report.certificate),
       certificate_line(report, report.uniform_certificate));
+  if (report.settings.bound && outcome.check.upper95 > outcome.target) {
+    out << fmt::format(
+        "search    {} images and {} seeds cannot rule out {:.2f} {} lost: give more in "
+        "range_data\n",
+        report.search_images, report.search_seeds,
+        outcome.check.upper95 * (is_loss(report) ? 1 : 100), is_loss(report) ? "nats" : "points");
+  }
   if (!report.curve.empty()) {
     std::vector<std::vector<std::string>> points;
     const auto cell = [](const network::AccuracyEstimate& e) {
@@ -188,6 +195,7 @@ void print_learn_json(const LearnReport& report, std::ostream& out) {
       {"search",
        {{"degradation", outcome.check.degradation},
         {"criterion", outcome.check.criterion},
+        {"upper95", outcome.check.upper95},
         {"images", outcome.check.images},
         {"seeds", outcome.check.seeds}}}};
   if (report.continuous_certificate) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "network/layer_cost.hpp"
 #include "photonics/error.hpp"
@@ -222,10 +223,12 @@ Learning::Learning(Simulation& simulation, int threads,
   const std::int64_t all = parts_->dataset.size();
   require_labels(parts_->dataset, all, program.output_size());
 
-  // Half of a small set, at most 2000 images of a large one judge the search.
-  constexpr std::int64_t enough = 2000;
+  // Ratios of energies are learned from few images; what the search needs is a narrow bound. Up to
+  // 4000 images judge it, after 1000 to learn from (half of a small set).
+  constexpr std::int64_t enough = 4000, least_learned = 1000;
+  const std::int64_t left = std::max(all - least_learned, (all + 1) / 2);
   const std::int64_t searched =
-      settings_.search_images > 0 ? settings_.search_images : std::min(enough, (all + 1) / 2);
+      settings_.search_images > 0 ? settings_.search_images : std::min(enough, left);
   const std::int64_t learned =
       settings_.learning_images > 0 ? settings_.learning_images : all - searched;
   if (searched < 1 || learned < 1 || searched + learned > all) {
@@ -239,7 +242,7 @@ Learning::Learning(Simulation& simulation, int threads,
   search_images_ = searched;
   // Of few images each is asked more often: the bound that the search holds narrows, at the passes
   // that a large set takes.
-  constexpr std::int64_t passes = 2 * enough, most_seeds = 8, least_seeds = 2;
+  constexpr std::int64_t passes = enough, most_seeds = 8, least_seeds = 2;
   const std::int64_t seeds =
       std::clamp((passes + searched - 1) / searched, least_seeds, most_seeds);
   search_seeds_ = settings_.search_seeds > 0          ? settings_.search_seeds
@@ -335,10 +338,17 @@ SearchPoint Learning::measure(const Points& points, bool whole) {
     const double reach = (certificate.upper95 - certificate.degradation) * std::sqrt(images / all);
     point.degradation = certificate.degradation;
     // Few images cannot rule out a loss however much light there is: a margin of more than half of
-    // the target would buy nothing but light.
-    constexpr double most_margin = 0.5;
-    point.criterion =
-        certificate.degradation + (settings_.bound ? std::min(reach, most_margin * target_) : 0);
+    // the target would buy nothing but light. Where what they changed scatters by more than the
+    // target, they have not seen enough of it to tell a loss from luck.
+    constexpr double most_margin = 0.5, normal_quantile_95 = 1.645;
+    const double scatter =
+        normal_quantile_95 * certificate.standard_error * std::sqrt(images / all) - target_;
+    double margin = std::min(reach, most_margin * target_);
+    if (certificate.degradation + margin <= target_) {
+      margin = std::min(reach, std::max(margin, scatter));
+    }
+    point.criterion = certificate.degradation + (settings_.bound ? margin : 0);
+    point.upper95 = certificate.degradation + reach;
     point.images = done;
     if (done == search_images_) break;
     const double least_error =
@@ -360,24 +370,45 @@ network::SearchOptions Learning::search_options(double first, double growth) con
   return options;
 }
 
+double Learning::most_uniform_photons() const {
+  const Experiment& experiment = simulation_.experiment();
+  const auto& products = parts_->network.program.products();
+  double most = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < products.size(); ++i) {
+    if (!parts_->digital.empty() && parts_->digital[i]) continue;
+    most = std::min(most, network::largest_photons_per_mac(experiment.device, products[i],
+                                                           experiment.law, experiment.encoding));
+  }
+  return most * static_cast<double>(settings_.levers.max_repetitions);
+}
+
 void Learning::out_of_reach(const std::vector<SearchPoint>& log) const {
   const SearchPoint& last = log.back();
+  const double most = most_uniform_photons();
+  const std::string power =
+      std::isfinite(most)
+          ? fmt::format(
+                "laser.maximum_power gives {:.3g} photons per multiplication in the {} "
+                "repetitions that learn.max_repetitions allows, ",
+                most, settings_.levers.max_repetitions)
+          : "";
   const bool losses = settings_.target_kind == TargetKind::loss;
   const double scale = losses ? 1 : 100;
   const char* unit = losses ? "nats" : "points";
   throw TargetError(fmt::format(
       "learn: the target of {:.4g} {} lost is out of reach ({:.4g} are lost at {:.3g} {} "
       "per multiplication, and up to {:.4g} cannot be ruled out with {} images and {} "
-      "seeds: some noise of the device does not fall with the light, or the images are "
+      "seeds: {}some noise of the device does not fall with the light, or the images are "
       "too few). Allow more, improve the device, or give more images or seeds.",
       target_ * scale, unit, last.degradation * scale, last.mean_photons_per_mac,
-      unit_of(simulation_.experiment().law), last.criterion * scale, last.images, last.seeds));
+      unit_of(simulation_.experiment().law), last.criterion * scale, last.images, last.seeds,
+      power));
 }
 
-std::vector<SearchPoint> Learning::search(const Points& shape,
-                                          const network::SearchOptions& options,
-                                          std::vector<SearchPoint>& log, const std::string& stage,
-                                          double share_before, double share, bool baseline) {
+std::optional<SearchPoint> Learning::search(const Points& shape,
+                                            const network::SearchOptions& options,
+                                            std::vector<SearchPoint>& log, const std::string& stage,
+                                            double share_before, double share, bool baseline) {
   network::LeastEnergySearch state(options);
   const double shape_mean = mean(shape);
   for (const auto& point : log) state.report({point.mean_photons_per_mac, point.criterion});
@@ -395,8 +426,8 @@ std::vector<SearchPoint> Learning::search(const Points& shape,
     save_(state_);
   }
   const auto best = state.best();
-  if (!best) out_of_reach(log);
-  return {log[*best]};
+  if (!best) return {};
+  return log[*best];
 }
 
 void Learning::learn_round(std::size_t index, double cost, const Points* start, double share_before,
@@ -516,23 +547,28 @@ LearningOutcome Learning::run() {
   const bool repeats = experiment.law == photonics::Law::garg_thermal ||
                        experiment.law == photonics::Law::garg_weight;
   constexpr double usual_photons = 50, usual_repeats = 4;
-  const auto uniform = search(one, search_options(repeats ? usual_repeats : usual_photons, 4),
-                              state_.uniform, "uniform", 0, 0.2, true)[0];
-  outcome.uniform_mean = uniform.mean_photons_per_mac;
+  auto of_uniform = search_options(repeats ? usual_repeats : usual_photons, 4);
+  of_uniform.highest = std::min(of_uniform.highest, most_uniform_photons());
+  of_uniform.first = std::clamp(of_uniform.first, of_uniform.lowest, of_uniform.highest);
+  const auto uniform = search(one, of_uniform, state_.uniform, "uniform", 0, 0.2, true);
+  if (!uniform) out_of_reach(state_.uniform);
+  outcome.uniform_mean = uniform->mean_photons_per_mac;
   outcome.uniform = scaled(one, outcome.uniform_mean);
 
+  // What was learned has to need less than uniform energies do.
   Points best = outcome.uniform;
   double best_mean = outcome.uniform_mean;
-  bool first = true;
   for (std::size_t r = 0; r < static_cast<std::size_t>(settings_.rounds); ++r) {
     const double share = 0.6 / settings_.rounds;
     const double before = 0.2 + share * static_cast<double>(r);
     if (state_.rounds.size() <= r) {
       state_.rounds.emplace_back();
       // Networks save a half to nine tenths against uniform energies: a third is a fair beginning.
-      constexpr double expected_share = 1.0 / 3;
-      state_.rounds[r].cost =
-          parts_->cost(r == 0 ? scaled(outcome.uniform, expected_share) : best).value;
+      // Energies that hardly any target needs stay above the learner's least.
+      constexpr double expected_share = 1.0 / 3, of_least = 2;
+      const double least = of_least * network::LearnOptions{}.lowest_energy;
+      const double share_of_best = std::max(r == 0 ? expected_share : 1.0, least / best_mean);
+      state_.rounds[r].cost = parts_->cost(scaled(best, share_of_best)).value;
     }
     if (!state_.rounds[r].learned) {
       learn_round(r, state_.rounds[r].cost, r == 0 ? nullptr : &best, before, share * 0.6);
@@ -542,16 +578,17 @@ LearningOutcome Learning::run() {
     const auto options = search_options(std::clamp(start, 1e-3, 1e8), r == 0 ? 2 : 1.15);
     const auto found =
         search(shape, options, state_.rounds[r].search, fmt::format("round {}: searching", r + 1),
-               before + share * 0.6, share * 0.4)[0];
+               before + share * 0.6, share * 0.4);
     const auto keep = [&](const Points& from, double energy) {
       const Points points = scaled(from, energy / mean(from));
-      if (!first && !(parts_->cost(points).value < parts_->cost(best).value)) return;
+      if (!(parts_->cost(points).value < parts_->cost(best).value)) return;
       best = points;
       best_mean = energy;
       outcome.best_round = static_cast<int>(r);
-      first = false;
     };
-    keep(shape, found.mean_photons_per_mac);
+    // What was learned may not reach a target that single images decide; what was found before
+    // does.
+    if (found) keep(shape, found->mean_photons_per_mac);
     if (settings_.granularity != network::Granularity::channel) continue;
     // Halfway, and all the way: a first trial a little below what is known decides whether to go
     // on.
@@ -570,8 +607,8 @@ LearningOutcome Learning::run() {
       below.first = logs[k][0].mean_photons_per_mac;
       if (logs[k][0].criterion > target_) continue;
       const auto better = search(other, below, logs[k], fmt::format("round {}: searching", r + 1),
-                                 before + share, 0)[0];
-      keep(other, better.mean_photons_per_mac);
+                                 before + share, 0);
+      if (better) keep(other, better->mean_photons_per_mac);
     }
   }
   outcome.continuous = best;

@@ -41,6 +41,7 @@ struct SearchPoint {
   double criterion = 0;    // what is compared with the target: bound or mean, for all images
   std::int64_t images = 0;
   int seeds = 0;
+  double upper95 = 0;  // the bound whose margin the criterion may cut; not in checkpoints
 };
 
 struct LearningRound {
@@ -96,9 +97,10 @@ class Learning {
   struct Parts;
   using Points = std::vector<network::ProductOperatingPoint>;
 
-  std::vector<SearchPoint> search(const Points& shape, const network::SearchOptions& options,
-                                  std::vector<SearchPoint>& log, const std::string& stage,
-                                  double share_before, double share, bool baseline = false);
+  // Nothing where no trial met the target.
+  std::optional<SearchPoint> search(const Points& shape, const network::SearchOptions& options,
+                                    std::vector<SearchPoint>& log, const std::string& stage,
+                                    double share_before, double share, bool baseline = false);
   SearchPoint measure(const Points& points, bool whole);
   void learn_round(std::size_t index, double cost, const Points* start, double share_before,
                    double share);
@@ -107,6 +109,9 @@ class Learning {
   void plan_hardware(LearningOutcome& outcome);
   void plan_hardware(LearningOutcome& outcome, network::Objective objective);
   network::SearchOptions search_options(double first, double growth) const;
+  // That laser.maximum_power and the repetitions that are allowed give every product; infinite
+  // without a limit.
+  double most_uniform_photons() const;
   [[noreturn]] void out_of_reach(const std::vector<SearchPoint>& log) const;
   double mean(const Points& points) const;
 

@@ -13,14 +13,6 @@
 namespace attojoule::tools {
 namespace {
 
-bool same_without_ones(const network::Shape& a, const network::Shape& b) {
-  const auto squeezed = [](network::Shape shape) {
-    std::erase(shape, 1);
-    return shape;
-  };
-  return squeezed(a) == squeezed(b);
-}
-
 // The first input takes `inputs`; any other takes the data set of its name, or the next free one.
 std::vector<int> match_inputs(const network::Graph& graph, const data::Dataset& dataset) {
   const auto& named = dataset.named_inputs();
@@ -47,20 +39,62 @@ std::vector<int> match_inputs(const network::Graph& graph, const data::Dataset& 
   return sources;
 }
 
+bool fits(const network::Shape& declared, const network::Shape& shape) {
+  if (declared.empty()) return true;  // not declared
+  return std::equal(declared.begin(), declared.end(), shape.begin(), shape.end(),
+                    [](auto wanted, auto given) { return wanted < 0 || wanted == given; });
+}
+
 // The shape of one sample as the graph wants it: a batch axis of 1, and the data's own axes. A data
-// set may leave out or add axes of extent 1 (28 x 28 for 1 x 28 x 28).
+// set may leave out or add axes of extent 1 (28 x 28 for 1 x 28 x 28), and write an image of one
+// channel as a vector or a vector as such an image: there is one order of its rows only.
 network::Shape bound_shape(const network::Value& input, const std::vector<std::int64_t>& sample) {
   network::Shape shape{1};
   shape.insert(shape.end(), sample.begin(), sample.end());
-  const network::Shape& declared = input.shape;
-  if (declared.size() != shape.size() && !declared.empty()) {
-    network::Shape fixed = declared;
-    if (fixed[0] < 0) fixed[0] = 1;
-    const bool open =
-        std::any_of(fixed.begin(), fixed.end(), [](auto extent) { return extent < 0; });
-    if (!open && fixed[0] == 1 && same_without_ones(fixed, shape)) return fixed;
+  network::Shape declared = input.shape;
+  if (declared.empty() || fits(declared, shape)) return shape;
+  if (declared[0] < 0) declared[0] = 1;
+  const bool open =
+      std::any_of(declared.begin(), declared.end(), [](auto extent) { return extent < 0; });
+  if (open || declared[0] != 1) return shape;
+  network::Shape wanted = declared, given = shape;
+  std::erase(wanted, 1);
+  std::erase(given, 1);
+  const bool rows = std::min(wanted.size(), given.size()) <= 1 &&
+                    std::max(wanted.size(), given.size()) <= 2 &&
+                    network::element_count(wanted) == network::element_count(given);
+  return wanted == given || rows ? declared : shape;
+}
+
+// What to do about samples that an input does not take.
+std::string remedy_for(const network::Shape& declared, const network::Shape& shape) {
+  if (shape.size() == 4 && fits(declared, {1, shape[3], shape[1], shape[2]})) {
+    return "Their channels come last: store them as (N, C, H, W), inputs.transpose(0, 3, 1, 2)";
   }
-  return shape;
+  if (shape.size() == 4 && fits(declared, {1, shape[2], shape[3], shape[1]})) {
+    return "The network takes its channels last: store them as (N, H, W, C), "
+           "inputs.transpose(0, 2, 3, 1)";
+  }
+  const bool open = std::any_of(declared.begin() + 1, declared.end(), [](auto e) { return e < 0; });
+  if (!open && declared.size() > 1 &&
+      network::element_count({declared.begin() + 1, declared.end()}) ==
+          network::element_count(shape)) {
+    return "Store them in that shape: the order of their values cannot be told";
+  }
+  return "Use the data set that the network was trained for";
+}
+
+void require_fit(const network::Graph& graph, const network::Value& input,
+                 const network::Shape& shape, const data::Dataset& dataset) {
+  if (input.shape.empty() || fits(input.shape, shape)) return;
+  std::vector<std::string> wanted;
+  for (const auto extent : input.shape) {
+    wanted.push_back(extent < 0 ? "?" : fmt::format("{}", extent));
+  }
+  throw DataError(fmt::format("{}: input '{}' takes shape {}, the data has {} ({}). {}.",
+                              graph.name, input.name, fmt::join(wanted, "x"),
+                              network::to_string(shape), dataset.file().string(),
+                              remedy_for(input.shape, shape)));
 }
 
 }  // namespace
@@ -84,6 +118,14 @@ network::SampleSource source_of(const data::Dataset& dataset, const std::vector<
 void require_labels(const data::Dataset& dataset, std::int64_t samples, std::int64_t outputs) {
   for (std::int64_t i = 0; i < samples; ++i) {
     if (dataset.label(i) >= 0 && dataset.label(i) < outputs) continue;
+    if (outputs == 1) {
+      throw DataError(fmt::format(
+          "{}: label {} of sample {} for a network of one output (an answer is the output with the "
+          "largest score: one for each class is needed). Export the scores of all classes, or end "
+          "a "
+          "network of two classes with a Sigmoid.",
+          dataset.file().string(), dataset.label(i), i));
+    }
     throw DataError(
         fmt::format("{}: label {} of sample {} for a network of {} outputs. Correct the "
                     "data set, or shift its labels with data.label_offset.",
@@ -124,9 +166,12 @@ LoadedNetwork load_network(const std::filesystem::path& model, const data::Datas
     const auto& sample = sources[i] < 0
                              ? dataset.sample_shape()
                              : dataset.named_inputs()[static_cast<std::size_t>(sources[i])].shape;
-    shapes.push_back(bound_shape(graph.value(graph.inputs[i]), sample));
+    const network::Value& input = graph.value(graph.inputs[i]);
+    shapes.push_back(bound_shape(input, sample));
+    require_fit(graph, input, shapes.back(), dataset);
   }
   network::bind_inputs(graph, shapes);
+  network::score_both_classes(graph);
   network::simplify(graph);
   return {network::Program(std::move(graph), options), std::move(sources), std::move(file.sha256)};
 }

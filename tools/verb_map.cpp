@@ -40,6 +40,22 @@ struct MapOptions {
   bool json = false;
 };
 
+// " --shape 1x3x224x224" for every input: the declared extents, and usual ones for the open.
+std::string example_shapes(const network::Graph& graph) {
+  constexpr std::int64_t usual_image = 224, usual_sequence = 128;
+  std::string text;
+  for (const network::ValueId id : graph.inputs) {
+    network::Shape shape = graph.value(id).shape;
+    for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+      if (shape[axis] >= 0) continue;
+      const bool image = shape.size() == 4;
+      shape[axis] = axis == 0 ? 1 : !image ? usual_sequence : axis == 1 ? 3 : usual_image;
+    }
+    text += " --shape " + network::to_string(shape);
+  }
+  return text;
+}
+
 // Shape of every input for one sample: as declared with a batch of 1, or as --shape says.
 std::vector<network::Shape> input_shapes(const network::Graph& graph,
                                          const std::vector<std::string>& given) {
@@ -67,13 +83,10 @@ std::vector<network::Shape> input_shapes(const network::Graph& graph,
     } else if (!shape.empty() && shape[0] < 0) {
       shape[0] = 1;
     }
-    for (const auto extent : shape) {
-      if (extent < 0) {
-        throw ConfigError(
-            fmt::format("{}: input '{}' has open axes. Say its shape, one --shape for "
-                        "each input, e.g. --shape 1x128.",
-                        graph.name, input.name));
-      }
+    if (std::any_of(shape.begin(), shape.end(), [](auto extent) { return extent < 0; })) {
+      throw ConfigError(fmt::format(
+          "{}: input '{}' has open axes. Say its shape, one --shape for each input, e.g.{}.",
+          graph.name, input.name, example_shapes(graph)));
     }
     shapes.push_back(shape);
   }

@@ -301,7 +301,36 @@ TEST_F(DatasetTest, CompressedDataAreRead) {
 
 // ---- what is refused in HDF5 ----
 
+TEST_F(DatasetTest, CompressionThatTheLibraryLacks) {
+  H5Z_class2_t filter{};
+  filter.version = H5Z_CLASS_T_VERS;
+  filter.id = 300;  // for tests, says the HDF5 Group
+  filter.encoder_present = filter.decoder_present = 1;
+  filter.name = "odd";
+  filter.filter = [](unsigned, std::size_t, const unsigned*, std::size_t bytes, std::size_t*,
+                     void**) { return bytes; };
+  ASSERT_GE(H5Zregister(&filter), 0);
+  const auto path = file([&](const Hdf5File& h5) {
+    const hid_t packed = H5Pcreate(H5P_DATASET_CREATE);
+    const hsize_t chunk[] = {1, 4};
+    H5Pset_chunk(packed, 2, chunk);
+    H5Pset_filter(packed, filter.id, 0, 0, nullptr);
+    h5.set("inputs", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, {2, 4}, std::vector<double>(8), packed);
+    H5Pclose(packed);
+    h5.integers("labels", {2}, {0, 1});
+  });
+  EXPECT_EQ(Dataset::open(options_of(path)).size(), 2);
+  ASSERT_GE(H5Zunregister(filter.id), 0);
+  EXPECT_THAT(message_of<DataError>([&] { Dataset::open(options_of(path)); }),
+              testing::AllOf(HasSubstr("compressed by filter 300 ('odd')"), HasSubstr("gzip")));
+}
+
 TEST_F(DatasetTest, MissingDataSets) {
+  EXPECT_THAT(refusal([](const Hdf5File& h5) {
+                h5.integers("x", {1, 1}, {0});
+                h5.integers("y", {1}, {0});
+              }),
+              StartsWith("no data set 'inputs' (it has 'x', 'y')"));
   EXPECT_THAT(refusal([](const Hdf5File&) {}), StartsWith("no data set 'inputs'"));
   EXPECT_THAT(refusal([](const Hdf5File& h5) {
                 h5.integers("inputs", {1, 1}, {0});
@@ -413,6 +442,16 @@ TEST_F(DatasetTest, NormalisationThatMakesNoSense) {
   EXPECT_THAT(refusal(write_images, options), StartsWith("mean has 2 numbers for 3 channels"));
 }
 
+TEST_F(DatasetTest, LabelsMayBeAColumn) {
+  const auto path = file([](const Hdf5File& h5) {
+    h5.integers("inputs", {2, 1}, {0, 0});
+    h5.integers("labels", {2, 1}, {3, 1});
+  });
+  const Dataset set = Dataset::open(options_of(path));
+  EXPECT_EQ(set.label(0), 3);
+  EXPECT_EQ(set.label(1), 1);
+}
+
 TEST_F(DatasetTest, Labels) {
   const auto with = [&](const std::vector<hsize_t>& extents, const std::vector<double>& values,
                         DatasetOptions options = {}, double classes = 0) {
@@ -424,7 +463,9 @@ TEST_F(DatasetTest, Labels) {
         },
         options);
   };
-  EXPECT_THAT(with({2, 1}, {0, 1}), StartsWith("labels have 2 axes"));
+  EXPECT_THAT(with({2, 2}, {0, 1, 1, 0}),
+              testing::AllOf(StartsWith("labels have 2 axes"), HasSubstr("one-hot")));
+  EXPECT_THAT(with({2, 1, 1}, {0, 1}), StartsWith("labels have 3 axes"));
   EXPECT_THAT(with({3}, {0, 1, 2}), StartsWith("3 labels for 2 inputs"));
   EXPECT_THAT(with({2}, {0, -1}), StartsWith("label -1 of sample 1 is outside 0 to 2147483646"));
   EXPECT_THAT(with({2}, {0, 1.5}), StartsWith("label 1.5 of sample 1 is outside"));

@@ -53,6 +53,38 @@ std::vector<std::string> norm_inputs(OnnxModel& model, const std::string& from,
           model.constant("variance" + tag, {channels}, variance)};
 }
 
+TEST(GraphPasses, one_sigmoid_becomes_two_scores) {
+  OnnxModel model;
+  model.input("x", {-1, 5});
+  model.node("Gemm", {"x", model.random("w", {5, 1}), model.random("b", {1})}, "z");
+  model.node("Sigmoid", {"z"}, "y");
+  model.output("y");
+  network::Graph graph = model.bind({{1, 5}});
+  const Inputs inputs = random_inputs({{1, 5}}, 3);
+  const double likely = evaluate(graph, inputs).at(0);
+  network::score_both_classes(graph);
+  network::simplify(graph);
+  EXPECT_EQ(operators(graph), (std::vector<std::string>{"Gemm", "Concat"}));
+  const auto scores = evaluate(graph, inputs);
+  ASSERT_EQ(scores.size(), 2u);
+  EXPECT_EQ(scores[0], 0);
+  EXPECT_NEAR(std::exp(scores[1]) / (1 + std::exp(scores[1])), likely, 1e-6);
+}
+
+TEST(GraphPasses, other_ends_stay_as_they_are) {
+  for (const std::int64_t outputs : {1, 2}) {
+    OnnxModel model;
+    model.input("x", {-1, 5});
+    model.node("Gemm", {"x", model.random("w", {5, outputs})}, "z");
+    if (outputs == 2) model.node("Sigmoid", {"z"}, "y");
+    model.output(outputs == 2 ? "y" : "z");
+    network::Graph graph = model.bind({{1, 5}});
+    const auto before = operators(graph);
+    network::score_both_classes(graph);
+    EXPECT_EQ(operators(graph), before);
+  }
+}
+
 TEST(BatchNormFolding, into_convolutions_with_and_without_bias) {
   for (const bool bias : {false, true}) {
     for (const int groups : {1, 2, 6}) {

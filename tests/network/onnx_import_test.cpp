@@ -110,6 +110,115 @@ TEST(OnnxImport, unknown_domain) {
   EXPECT_THAT(error_of(model), AllOf(HasSubstr("node 'r'"), HasSubstr("domain 'com.microsoft'")));
 }
 
+// x (1 x D) -> If(D == 4) -> Gemm by w4, else Gemm by w3 behind a Relu, as a tracer writes what it
+// did not know. `condition_of_values` makes the condition depend on x itself.
+OnnxModel branching_model(bool condition_of_values) {
+  OnnxModel model;
+  model.input("x", {-1, -1});
+  model.random("w4", {4, 2});
+  if (condition_of_values) {
+    model.node("ReduceMax", {"x"}, "most");
+    model.node("Reshape", {"most", model.constant("scalar", {1}, Integers{1})}, "extent");
+    model.node("Greater", {"extent", model.constant("limit", {1}, Reals{0})}, "condition");
+  } else {
+    model.node("Shape", {"x"}, "shape");
+    model.node("Gather", {"shape", model.constant("one", {}, Integers{1})}, "extent");
+    model.node("Equal", {"extent", model.constant("four", {}, Integers{4})}, "condition");
+  }
+  model.node("If", {"condition"}, "y");
+  auto* node = model.proto().mutable_graph()->mutable_node(model.proto().graph().node_size() - 1);
+  const auto branch = [&](const std::string& name) {
+    auto* attribute = node->add_attribute();
+    attribute->set_name(name);
+    attribute->set_type(onnx::AttributeProto::GRAPH);
+    attribute->mutable_g()->set_name(name);
+    return attribute->mutable_g();
+  };
+  const auto add = [](onnx::GraphProto* graph, const std::string& op,
+                      const std::vector<std::string>& inputs, const std::string& output) {
+    auto* inner = graph->add_node();
+    inner->set_op_type(op);
+    for (const auto& input : inputs) inner->add_input(input);
+    inner->add_output(output);
+  };
+  // The names of one branch mean something else in the other.
+  auto* first = branch("then_branch");
+  add(first, "Gemm", {"x", "w4"}, "own");
+  first->add_output()->set_name("own");
+  auto* second = branch("else_branch");
+  OnnxModel constants;
+  constants.constant("w3", {3, 2}, Reals{1, -1, 0.5f, 2, 0.25f, 1});
+  *second->add_initializer() = constants.proto().graph().initializer(0);
+  add(second, "Gemm", {"x", "w3"}, "own");
+  add(second, "Relu", {"own"}, "rectified");
+  second->add_output()->set_name("rectified");
+  model.output("y");
+  return model;
+}
+
+TEST(OnnxImport, of_an_if_the_branch_is_left_that_the_shapes_take) {
+  const OnnxModel model = branching_model(false);
+  const auto operators = [](const network::Graph& graph) {
+    std::vector<std::string> names;
+    for (const auto& node : graph.nodes) names.push_back(node.op);
+    return names;
+  };
+  EXPECT_THAT(operators(model.bind({{1, 4}})), testing::ElementsAre("Gemm"));
+  EXPECT_THAT(operators(model.bind({{1, 3}})), testing::ElementsAre("Gemm", "Relu"));
+  // The numbers are those of the branch.
+  const Reals x{1, -2, 3};
+  const auto logits = run_clean(make_program(model, {{1, 3}}), {x});
+  EXPECT_THAT(logits, testing::ElementsAre(testing::FloatNear(0.75f, 1e-6f), 0.0f));
+}
+
+TEST(OnnxImport, if_that_depends_on_values_is_refused) {
+  const OnnxModel model = branching_model(true);
+  try {
+    model.bind({{1, 4}});
+    FAIL() << "bound";
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("node 'y' (If, opset 13)"),
+                                    HasSubstr("depends on the input's values")));
+  }
+}
+
+TEST(OnnxImport, if_without_a_branch_is_refused) {
+  OnnxModel model = branching_model(false);
+  auto* node = model.proto().mutable_graph()->mutable_node(model.proto().graph().node_size() - 1);
+  node->mutable_attribute(1)->set_name("otherwise");
+  EXPECT_THAT(error_of(model), HasSubstr("has no else_branch of 1 outputs"));
+}
+
+// As scikit-learn's converter writes a classifier: the scores, and the names of the classes that
+// are looked up by them.
+TEST(OnnxImport, names_of_classes_are_left_out) {
+  OnnxModel model;
+  model.input("x", {-1, 4});
+  model.node("Gemm", {"x", model.random("w", {4, 3})}, "scores");
+  model.node("ArgMax", {"scores"}, "best");
+  auto* names = model.proto().mutable_graph()->add_initializer();
+  names->set_name("classes");
+  names->set_data_type(onnx::TensorProto::STRING);
+  names->add_dims(3);
+  for (const char* name : {"cat", "dog", "owl"}) names->add_string_data(name);
+  model.node("ArrayFeatureExtractor", {"classes", "best"}, "name");
+  model.node("ZipMap", {"scores"}, "dictionary");
+  for (int i = 2; i < 4; ++i) {
+    model.proto().mutable_graph()->mutable_node(i)->set_domain("ai.onnx.ml");
+  }
+  model.node("Identity", {"name"}, "label");
+  OnnxModel only_names = model;
+  model.output("label");
+  model.output("dictionary");
+  const network::Graph graph = model.bind({{1, 4}});
+  ASSERT_EQ(graph.outputs.size(), 1u);
+  ASSERT_EQ(graph.nodes.size(), 1u);
+  EXPECT_EQ(graph.nodes[0].op, "Gemm");
+  only_names.output("label");
+  EXPECT_THAT(error_of(only_names),
+              AllOf(HasSubstr("no output holds numbers"), HasSubstr("Export the scores")));
+}
+
 TEST(OnnxImport, opset_outside_the_range) {
   for (const int opset : {0, 6, 23, 1000}) {
     const OnnxModel model(opset);

@@ -81,6 +81,36 @@ TEST_F(BadInput, input_of_another_shape) {
                  {"model.onnx: input 'x' takes shape ?x12", "the data has 1x13"});
 }
 
+TEST_F(BadInput, images_in_another_order_of_axes) {
+  OnnxModel model;
+  model.input("x", {-1, 3, 4, 5});
+  model.node("Conv", {"x", model.random("w", {2, 3, 3, 3})}, "c");
+  model.node("GlobalAveragePool", {"c"}, "p");
+  model.node("Flatten", {"p"}, "y");
+  model.output("y");
+  const std::string file = write("images.onnx", model.bytes());
+  const auto with = [&](const std::vector<std::int64_t>& shape) {
+    Hdf5Dataset(path("images.h5"))
+        .write("inputs", shape, random_reals(2 * 60, 1))
+        .write("labels", {2}, std::vector<int>{0, 1});
+    return command(file, path("images.h5"));
+  };
+  expect_refused(
+      with({2, 4, 5, 3}), exit_data,
+      {"the data has 1x4x5x3", "images.h5", "(N, C, H, W), inputs.transpose(0, 3, 1, 2)"});
+  expect_refused(with({2, 60}), exit_data, {"Store them in that shape"});
+  expect_refused(with({2, 3, 20}), exit_data, {"Store them in that shape"});
+}
+
+TEST_F(BadInput, network_of_one_output) {
+  OnnxModel model;
+  model.input("x", {-1, 12});
+  model.node("Gemm", {"x", model.random("w", {12, 1})}, "y");
+  model.output("y");
+  expect_refused(command(write("one.onnx", model.bytes()), data_file()), exit_data,
+                 {"a network of one output", "Export the scores of all classes"});
+}
+
 TEST_F(BadInput, weights_that_are_no_numbers) {
   OnnxModel model;
   model.input("x", {-1, 12});

@@ -319,6 +319,51 @@ TEST_F(RunVerb, images_of_another_shape_with_ones) {
             0);
 }
 
+TEST_F(RunVerb, one_sigmoid_decides_between_two_classes) {
+  OnnxModel model;
+  model.input("x", {-1, 2});
+  model.node("Gemm", {"x", model.constant("w", {2, 1}, Reals{1, -1})}, "z");
+  model.node("Sigmoid", {"z"}, "y");
+  model.output("y");
+  // sigmoid(z) > 1/2 for the first two samples; the third label is wrong.
+  Hdf5Dataset(path("two.h5"))
+      .write("inputs", {4, 2}, Reals{2, 1, 3, -1, -1, 2, 0, 5})
+      .write("labels", {4}, std::vector<int>{1, 1, 1, 0});
+  const Outcome outcome =
+      run_command({"run", "--json", "--model", write("two.onnx", model.bytes()), "--data",
+                   path("two.h5"), "--set", "operating_point.photons_per_mac=1e6"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(json::parse(outcome.out)["accuracy"]["clean"], 0.75);
+}
+
+TEST_F(RunVerb, images_of_one_channel_are_vectors_and_the_reverse) {
+  // The same 12 numbers as 1 x 3 x 4 image, 3 x 4 image and vector, into a network of each kind.
+  const auto accuracy = [&](bool image, const std::vector<std::int64_t>& shape) {
+    OnnxModel model;
+    model.input("x", image ? network::Shape{-1, 1, 3, 4} : network::Shape{-1, 12});
+    if (image) model.node("Flatten", {"x"}, "f");
+    model.node("Gemm", {image ? "f" : "x", model.random("w", {12, 3})}, "fc");
+    model.output("fc");
+    std::vector<std::int64_t> extents{40};
+    extents.insert(extents.end(), shape.begin(), shape.end());
+    Hdf5Dataset(path("shaped.h5"))
+        .write("inputs", extents, random_reals(480, 1))
+        .write("labels", {40}, std::vector<int>(40, 1));
+    const Outcome outcome =
+        run_command({"run", "--json", "--model", write("shaped.onnx", model.bytes()), "--data",
+                     path("shaped.h5"), "--set", "operating_point.photons_per_mac=5"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return json::parse(outcome.out)["accuracy"]["clean"].get<double>();
+  };
+  const double expected = accuracy(false, {12});
+  EXPECT_GT(expected, 0.1);
+  EXPECT_LT(expected, 0.7);
+  for (const auto& shape : std::vector<std::vector<std::int64_t>>{{1, 3, 4}, {3, 4}, {12}}) {
+    EXPECT_EQ(accuracy(true, shape), expected);
+    EXPECT_EQ(accuracy(false, shape), expected);
+  }
+}
+
 TEST_F(RunVerb, scale_mean_and_std_of_the_file_or_the_experiment) {
   OnnxModel model;
   model.input("x", {-1, 2});

@@ -29,13 +29,13 @@ NETWORKS: dict[str, dict[str, object]] = {
         "model": "onn_qat_mlp_mnist.onnx",
         "data": "mnist_test.h5",
         "range": "mnist_train5000.h5",
-        "set": [],
+        "set": ["learn.search_images=2000"],
     },
     "resnet20": {
         "model": "resnet20_cifar10.onnx",
         "data": "cifar10_test1000.h5",
         "range": "cifar10_train5000.h5",
-        "set": [],
+        "set": ["learn.search_images=2000"],
     },
     "resnet56": {
         "model": "resnet56_cifar10.onnx",
@@ -47,7 +47,7 @@ NETWORKS: dict[str, dict[str, object]] = {
         "model": "tiny_sentiment_sst2.onnx",
         "data": "sst2_dev.h5",
         "range": "sst2_train5000.h5",
-        "set": [],
+        "set": ["learn.search_images=2000"],
         "attention": 4,
     },
     "minilm6": {
