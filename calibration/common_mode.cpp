@@ -220,7 +220,7 @@ CalibrationResult calibrate_common_mode(const CommonModeData& data, std::size_t 
         "-10 * np.log10(10**(-cmrr / 10) + (1 - 10**(-cmrr / 20)) * (2 * np.pi * x)**2 * "
         "delay_squared)";
   }
-  result.python = scipy_check(curve, points, best, 1, names, start, formula);
+  result.python = scipy_check(result, curve, points, best, 1, names, start, formula);
   return result;
 }
 

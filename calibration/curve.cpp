@@ -103,6 +103,8 @@ RicherModel compare_richer(const Fit& plain, FitProblem richer) {
   }
   comparison.rms_share =
       std::sqrt(squares / static_cast<double>(richer.y.size())) / (*most - *least);
+  // Differences in the last digits of exact data are rounding.
+  if (!(comparison.rms_share > 1e-10)) return comparison;
   if (plain.covariance_scaled) {
     const double f = gain / more / (better.chi2 / better.dof);
     comparison.significant = better.chi2 <= 0 || f > boost::math::quantile(boost::math::complement(
@@ -125,6 +127,91 @@ void judge_richer(CalibrationResult& result, const RicherModel& comparison,
     reject(result, text);
   } else {
     result.warnings.push_back(text);
+  }
+}
+
+namespace {
+
+struct Neighbours {
+  double correlation = 0;  // of weighted residuals
+  double weighted = 0;     // root of the mean product of neighbouring weighted residuals
+  double common = 0;       // root of the mean product of neighbouring residuals, in units of y
+};
+
+Neighbours neighbours(const Fit& best, const std::vector<std::size_t>& order) {
+  double own = 0, together = 0, raw = 0;
+  const auto n = static_cast<double>(order.size());
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    const std::size_t i = order[k];
+    const double r = best.residuals[i] / best.sigma[i];
+    own += r * r / n;
+    if (k + 1 == order.size()) break;
+    const std::size_t j = order[k + 1];
+    together += r * best.residuals[j] / best.sigma[j] / n;
+    raw += best.residuals[i] * best.residuals[j] / n;
+  }
+  return {own > 0 ? together / own : 0, std::sqrt(std::max(together, 0.0)),
+          std::sqrt(std::max(raw, 0.0))};
+}
+
+}  // namespace
+
+void judge_structure(CalibrationResult& result, const CurveData& data,
+                     const std::vector<std::size_t>& points, const Fit& best, double y_scale,
+                     double material) {
+  constexpr std::size_t least = 15;
+  constexpr double chance = 3.3;  // standard errors of a correlation, 1 / sqrt(n)
+  if (data.known() || best.status != FitStatus::converged || !(best.dof > 0)) return;
+  double low = data.y[points.front()], high = low;
+  for (const std::size_t i : points) {
+    low = std::min(low, data.y[i]);
+    high = std::max(high, data.y[i]);
+  }
+  if (!data.weighted() && high > low) {
+    const double scatter =
+        y_scale * std::sqrt(best.residual_sum_of_squares / best.dof) / (high - low);
+    const std::string what = fmt::format(
+        "residuals are {:.2g} % of the range, rms: the data are noisy, or of another shape",
+        100 * scatter);
+    if (scatter > largest_scatter) {
+      reject(result, what);
+    } else if (scatter > largest_scatter / 3) {
+      result.warnings.push_back(what +
+                                "; with the known scatter (--relative, --floor) chi2 can tell");
+    }
+  }
+  if (points.size() < least) return;
+  std::vector<std::size_t> measured(points.size());
+  std::iota(measured.begin(), measured.end(), std::size_t{0});
+  std::vector<std::size_t> along = measured;
+  std::sort(measured.begin(), measured.end(),
+            [&](std::size_t a, std::size_t b) { return points[a] < points[b]; });
+  std::stable_sort(along.begin(), along.end(), [&](std::size_t a, std::size_t b) {
+    return data.x[points[a]] < data.x[points[b]];
+  });
+  const Neighbours over_x = neighbours(best, along), over_time = neighbours(best, measured);
+  const bool by_x = over_x.correlation >= over_time.correlation;
+  const Neighbours& worse = by_x ? over_x : over_time;
+  const double share = worse.common * y_scale / (high - low);
+  if (!(worse.correlation * std::sqrt(static_cast<double>(points.size())) > chance) ||
+      !(share > 1e-10)) {
+    return;
+  }
+  const std::string what = fmt::format(
+      "residuals of neighbouring points go together (correlation {:.2f} {}; {:.2g} % of the range, "
+      "rms): {}",
+      worse.correlation, by_x ? "over " + data.x_name : std::string("in the order measured"),
+      100 * share,
+      by_x ? "the model misses a structure, or points are not independent"
+           : "something drifted during the measurement");
+  const bool proportional = data.sigma.empty() && data.relative > 0;
+  if (proportional ? worse.weighted * data.relative > material_relative : share > material) {
+    reject(result, what);
+  } else {
+    const double rho = std::min(worse.correlation, 0.99);
+    result.warnings.push_back(
+        fmt::format("{}; uncertainties of type A are too small by up to {:.2g}", what,
+                    std::sqrt((1 + rho) / (1 - rho))));
   }
 }
 
@@ -179,9 +266,10 @@ void describe_curve(CalibrationResult& result, const CurveData& data,
   result.plots.push_back({"Residuals", x_label, "standardised residual", false, false, {off}});
 }
 
-std::string scipy_check(const CurveData& data, const std::vector<std::size_t>& points,
-                        const Fit& best, double y_scale, const std::vector<std::string>& names,
-                        const std::vector<double>& start, const std::string& formula) {
+std::string scipy_check(CalibrationResult& result, const CurveData& data,
+                        const std::vector<std::size_t>& points, const Fit& best, double y_scale,
+                        const std::vector<std::string>& names, const std::vector<double>& start,
+                        const std::string& formula) {
   std::vector<double> x, y, sigma;
   for (std::size_t k = 0; k < points.size(); ++k) {
     x.push_back(data.x[points[k]]);
@@ -198,15 +286,29 @@ std::string scipy_check(const CurveData& data, const std::vector<std::size_t>& p
     scale.push_back(start[k] != 0 ? std::abs(start[k]) : 1);
     moved.push_back(1.001 * start[k] / scale.back());
   }
+  constexpr std::size_t most_in_script = 2000;
+  std::string numbers;
+  if (x.size() > most_in_script) {
+    numbers =
+        "import pathlib\nfile = pathlib.Path(__file__).with_name('record.csv')\nx, y, sigma = "
+        "np.loadtxt(file, delimiter=',', skiprows=1, unpack=True)  # sigma of the last "
+        "reweighting\n";
+    result.tables.push_back(
+        {"record", {{"x", "1", x}, {"y", "1", y}, {"sigma", "1", sigma}}, false});
+  } else {
+    numbers = fmt::format(
+        "x = np.array([{}])\ny = np.array([{}])\nsigma = np.array([{}])  # of the last "
+        "reweighting\n",
+        list(x), list(y), list(sigma));
+  }
   return fmt::format(
-      "import numpy as np\nfrom scipy.optimize import curve_fit\nx = np.array([{}])\ny = "
-      "np.array([{}])\nsigma = np.array([{}])  # of the last reweighting\nscale = "
+      "import numpy as np\nfrom scipy.optimize import curve_fit\n{}scale = "
       "np.array([{}])\ny0 = np.max(np.abs(y))\nf = lambda x, {}: {}\n"
       "q, cov = curve_fit(lambda x, *q: f(x, *(q * scale)) / y0, x, y / y0, p0=[{}], "
       "sigma=sigma / y0, absolute_sigma={}, xtol=1e-14, ftol=1e-14, gtol=1e-14)\n"
       "for n, v, s in zip('{}'.split(), q * scale, np.sqrt(np.diag(cov)) * scale):\n"
       "    print(n, repr(float(v)), repr(float(s)))\n",
-      list(x), list(y), list(sigma), list(scale), fmt::join(names, ", "), formula, list(moved),
+      numbers, list(scale), fmt::join(names, ", "), formula, list(moved),
       data.known() ? "True" : "False", fmt::join(names, " "));
 }
 
@@ -218,6 +320,15 @@ void add_hold_out(CalibrationResult& result, const FitProblem& problem, std::siz
   }
   result.hold_out = hold_out_blocks(problem, blocks);
   result.hold_out->rms *= y_scale;
+}
+
+double points_a_turn(const std::vector<double>& x, double omega) {
+  std::vector<double> sorted = x;
+  std::sort(sorted.begin(), sorted.end());
+  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
+  if (sorted.size() < 2) return 0;
+  const double step = (sorted.back() - sorted.front()) / static_cast<double>(sorted.size() - 1);
+  return 2 * std::numbers::pi / (std::abs(omega) * step);
 }
 
 SinusoidStart scan_sinusoid(const std::vector<double>& x, const std::vector<double>& y) {

@@ -37,6 +37,8 @@ struct CurveData {
 // Relative rms by which a richer model must be better for a model to count as wrong.
 inline constexpr double material_misfit = 0.01;
 
+inline constexpr double largest_scatter = 0.15, material_relative = 0.3;
+
 // All points, or DataError: fewer than `least`, values that are no numbers, sigmas that are not
 // positive. `why` ends the message: "a line with a check needs 3".
 std::vector<std::size_t> all_points(const std::string& kind, const CurveData& data,
@@ -62,6 +64,19 @@ RicherModel compare_richer(const Fit& plain, FitProblem richer);
 void judge_richer(CalibrationResult& result, const RicherModel& comparison,
                   const std::string& problem);
 
+// Residuals that go together, over the abscissa or in the order measured, are no scatter: the model
+// misses a structure, or something drifted. Where the scatter is not known (chi2 tests the other
+// case), a correlation of neighbours beyond chance (one in two thousand) warns, with by how much
+// the type A uncertainties are too small; where the common part of neighbours has a root mean
+// square above `material` of the range of y, or for a scatter in proportion to the model above
+// material_relative of it, it rejects. Needs 15 points.
+//
+// Where the scatter is not known, residuals above largest_scatter of the range reject whatever
+// their order: noise of that size hides any other shape. A third of it warns.
+void judge_structure(CalibrationResult& result, const CurveData& data,
+                     const std::vector<std::size_t>& points, const Fit& best, double y_scale,
+                     double material = material_misfit);
+
 // Residual rows, a plot of the curve with `line` (in user units; finely drawn over the range of x)
 // and one of the residuals. Points that are not in `points` are drawn as left out.
 void describe_curve(CalibrationResult& result, const CurveData& data,
@@ -69,16 +84,23 @@ void describe_curve(CalibrationResult& result, const CurveData& data,
                     const std::function<double(double)>& line, const std::string& title);
 
 // The same fit with scipy: `formula` is a Python expression of x and the named parameters. Prints
-// "NAME VALUE STANDARD_ERROR" a line.
-std::string scipy_check(const CurveData& data, const std::vector<std::size_t>& points,
-                        const Fit& best, double y_scale, const std::vector<std::string>& names,
-                        const std::vector<double>& start, const std::string& formula);
+// "NAME VALUE STANDARD_ERROR" a line. Many points become a table `record` of the result, which the
+// script reads from record.csv beside it.
+std::string scipy_check(CalibrationResult& result, const CurveData& data,
+                        const std::vector<std::size_t>& points, const Fit& best, double y_scale,
+                        const std::vector<std::string>& names, const std::vector<double>& start,
+                        const std::string& formula);
 
 void add_hold_out(CalibrationResult& result, const FitProblem& problem, std::size_t blocks,
                   double y_scale);
 
 // Best a + b cos(w x) + c sin(w x) by a scan over w: start values that no local minimum misleads.
 // Frequencies from a quarter of a turn over the range of x to half a turn a step.
+// Fewer points a turn than this: what the sweep shows may be the alias of a finer fringe.
+inline constexpr double least_points_a_turn = 2.5;
+// Points of distinct x a turn of angular frequency omega.
+double points_a_turn(const std::vector<double>& x, double omega);
+
 struct SinusoidStart {
   double omega = 0, mean = 0, cosine = 0, sine = 0;
   double explained = 0;  // share of the variance about the mean

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <Eigen/QR>
 #include <algorithm>
 #include <cmath>
 
@@ -87,7 +88,6 @@ void predict(CalibrationResult& result, const JointProblem& problem) {
     }
     throw RunError("validate: no value of " + name);
   };
-  // The gradient by the device's values, through those of them that the formula names.
   HoldOut held;
   double chi2 = 0;
   std::size_t inside = 0;
@@ -104,39 +104,75 @@ void predict(CalibrationResult& result, const JointProblem& problem) {
                      [&](std::size_t a, std::size_t b) { return x[a] < x[b]; });
   }
   const Eigen::MatrixXd covariance = device.covariance_a + device.covariance_b;
-  for (const std::size_t i : order) {
-    Eigen::VectorXd gradient = Eigen::VectorXd::Zero(covariance.rows());
+  const auto derivative = [&](const std::string& by, std::size_t i) {
     std::vector<Dual> dual;
-    for (std::size_t k = 0; k < device.formulas.size(); ++k) {
-      if (!m.formula.uses(device.formulas[k].text())) continue;
-      dual.clear();
-      for (const std::string& name : m.formula.names()) {
-        const double v = value_of(name, i);
-        dual.push_back(name == device.formulas[k].text() ? Dual(v, 0) : Dual(v));
-      }
-      gradient(static_cast<Index>(k)) = m.formula.evaluate(dual.data()).d[0];
+    for (const std::string& name : m.formula.names()) {
+      const double v = value_of(name, i);
+      dual.push_back(name == by ? Dual(v, 0) : Dual(v));
     }
-    const double model =
-        m.formula.evaluate([&](const std::string& name) { return value_of(name, i); });
-    double sigma = result.residuals[i].sigma;
-    if (m.known() && !m.nu.empty()) sigma = std::abs(model) * std::sqrt(2 / m.nu[i]);
-    const double error = std::sqrt(sigma * sigma + gradient.dot(covariance * gradient));
-    held.prediction.push_back(model);
+    return m.formula.evaluate(dual.data()).d[0];
+  };
+  // What was fitted to these very points follows them: it takes up a part of their scatter and of
+  // the device's error. With G, J the derivatives by the device's and the fitted values and M = 1 -
+  // J (J'WJ)^-1 J'W, the residuals vary by M (V + G C G') M'.
+  const auto n_points = static_cast<Index>(m.y.size());
+  Eigen::MatrixXd by_device = Eigen::MatrixXd::Zero(n_points, covariance.rows());
+  std::vector<std::string> fitted_names;
+  for (const auto& [name, value] : values) {
+    const bool given = std::any_of(fixed.parameters.begin(), fixed.parameters.end(),
+                                   [&, own = name](const JointParameter& parameter) {
+                                     return parameter.name == own && parameter.given;
+                                   });
+    if (!given && m.formula.uses(name)) fitted_names.push_back(name);
+  }
+  Eigen::MatrixXd by_fitted(n_points, static_cast<Index>(fitted_names.size()));
+  Eigen::VectorXd sigma(n_points), model(n_points);
+  for (std::size_t i = 0; i < m.y.size(); ++i) {
+    const auto row = static_cast<Index>(i);
+    model(row) = m.formula.evaluate([&](const std::string& name) { return value_of(name, i); });
+    sigma(row) = result.residuals[i].sigma;
+    if (m.known() && !m.nu.empty()) sigma(row) = std::abs(model(row)) * std::sqrt(2 / m.nu[i]);
+    for (std::size_t k = 0; k < device.formulas.size(); ++k) {
+      const std::string key = device.formulas[k].text();
+      if (m.formula.uses(key)) by_device(row, static_cast<Index>(k)) = derivative(key, i);
+    }
+    for (std::size_t k = 0; k < fitted_names.size(); ++k) {
+      by_fitted(row, static_cast<Index>(k)) = derivative(fitted_names[k], i);
+    }
+  }
+  const Eigen::VectorXd weight = sigma.cwiseInverse();
+  Eigen::MatrixXd left = by_device;  // M G
+  Eigen::VectorXd leverage = Eigen::VectorXd::Zero(n_points);
+  if (!fitted_names.empty()) {
+    // An orthonormal basis of the weighted columns: W^(1/2) J = Q R.
+    const Eigen::ColPivHouseholderQR<Eigen::MatrixXd> qr(weight.asDiagonal() * by_fitted);
+    const Eigen::MatrixXd basis =
+        qr.householderQ() * Eigen::MatrixXd::Identity(n_points, qr.rank());
+    const Eigen::MatrixXd weighted = weight.asDiagonal() * by_device;
+    left = sigma.asDiagonal() * (weighted - basis * (basis.transpose() * weighted));
+    leverage = basis.rowwise().squaredNorm();
+  }
+  for (const std::size_t i : order) {
+    const auto row = static_cast<Index>(i);
+    const double model_i = model(row);
+    const double error = std::sqrt(sigma(row) * sigma(row) * std::max(1 - leverage(row), 1e-12) +
+                                   left.row(row).dot(covariance * left.row(row).transpose()));
+    held.prediction.push_back(model_i);
     held.error.push_back(error);
-    const double z = (m.y[i] - model) / error;
+    const double z = (m.y[i] - model_i) / error;
     chi2 += z * z;
     if (std::abs(z) < 1.959964) ++inside;
     ++held.points;
-    held.rms += std::pow(m.y[i] - model, 2);
+    held.rms += std::pow(m.y[i] - model_i, 2);
     const double x = m.columns.empty() ? static_cast<double>(i) : m.columns.front().second[i];
     measured.x.push_back(x);
     measured.y.push_back(m.y[i]);
     line.x.push_back(x);
-    line.y.push_back(model);
+    line.y.push_back(model_i);
     low.x.push_back(x);
-    low.y.push_back(model - 1.959964 * error);
+    low.y.push_back(model_i - 1.959964 * error);
     high.x.push_back(x);
-    high.y.push_back(model + 1.959964 * error);
+    high.y.push_back(model_i + 1.959964 * error);
     off.x.push_back(x);
     off.y.push_back(z);
   }

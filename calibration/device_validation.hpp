@@ -3,8 +3,9 @@
 // The device's parameters, with their covariance, and the measurement are one joint fit
 // (calibration/joint.hpp); what the device says nothing of (a phase, a dark current) is fitted.
 //
-//   prediction   at the device's values: residuals over sqrt(sigma^2 + g' C g), coverage of the
-//                95 % bands
+//   prediction   at the device's values, the rest fitted: residuals over their standard deviation
+//                (scatter, the device's covariance, less what the fit takes up), coverage of the 95
+//                % bands
 //   device test  chi2 falls by Delta when the measurement gets device parameters of its own:
 //                Delta ~ chi2 of as many degrees of freedom as the measurement determines of them
 //                (F where the scatter is estimated)

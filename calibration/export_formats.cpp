@@ -109,12 +109,21 @@ std::string latex_text(const std::string& text) {
   return result;
 }
 
+// "2.094(12)e-12" in math mode, without any package.
+std::string latex_number(const std::string& concise_text) {
+  const auto mark = concise_text.find('e');
+  if (mark == std::string::npos) return "$" + concise_text + "$";
+  return fmt::format("${}\\times 10^{{{}}}$", concise_text.substr(0, mark),
+                     std::stoi(concise_text.substr(mark + 1)));
+}
+
 std::string latex(const CalibratedValues& values) {
   std::string text =
       "% " + source_of(values) + "\n\\begin{tabular}{lll}\nparameter & value & unit \\\\ \\hline\n";
   for (const Estimate& e : values.values) {
-    text += fmt::format("\\texttt{{{}}} & \\num{{{}}} & {} \\\\\n", latex_text(e.name),
-                        concise(e.value, e.combined()), latex_text(e.unit == "1" ? "" : e.unit));
+    text += fmt::format("\\texttt{{{}}} & {} & {} \\\\\n", latex_text(e.name),
+                        latex_number(concise(e.value, e.combined())),
+                        latex_text(e.unit == "1" ? "" : e.unit));
   }
   return text + "\\end{tabular}\n";
 }

@@ -177,7 +177,8 @@ Fit fit_low_pass(std::span<const double> frequency_hz, std::span<const double> l
   }
   problem.convention = SigmaConvention::scale;
   if (scatter_db > 0) problem.sigma.assign(problem.y.size(), scatter_db);
-  Fit best = fit(problem);
+  // A form that the data do not ask for wanders along a valley: it is given up soon.
+  Fit best = fit(problem, {.max_iterations = 100});
   // Corners and Q enter by their squares: either sign is the same response.
   for (std::size_t k = 1; k < best.values.size(); ++k) {
     if (best.values[k] >= 0) continue;

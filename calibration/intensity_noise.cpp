@@ -245,7 +245,7 @@ CalibrationResult calibrate_intensity_noise(const IntensityNoiseData& data,
         "(rin * relaxation_frequency**4 + peak * relaxation_frequency**2 * x**2) / "
         "((relaxation_frequency**2 - x**2)**2 + (damping * x / (2 * np.pi))**2)";
   }
-  result.python = scipy_check(curve, points, best, s.scale, names, p, formula);
+  result.python = scipy_check(result, curve, points, best, s.scale, names, p, formula);
   return result;
 }
 

@@ -201,6 +201,12 @@ CalibrationResult frequency_noise(const LinewidthData& data, std::size_t holdout
   add_hold_out(result, problem, holdout_blocks, y_scale);
   const Estimate h0 = result.parameters[0];
   check_bound(result, h0, 0, false, "a noise is not negative");
+  // Below this share of the white noise it is rounding of exact data.
+  if (result.parameters[1].value < -1e-9 * h0.value * f_scale) {
+    check_bound(result, result.parameters[1], 0, false,
+                "flicker noise is not negative: the noise rises with the frequency");
+  }
+  if (result.verdict == Verdict::accepted) judge_structure(result, curve, points, best, y_scale, 1);
   append_derived(result, "linewidth", "Hz", "Lorentzian part, pi h0",
                  [](const std::vector<double>& p) { return pi * p[0]; });
   if (h0.value > 3 * h0.combined()) {
@@ -234,7 +240,7 @@ CalibrationResult frequency_noise(const LinewidthData& data, std::size_t holdout
       "Frequency noise");
   for (Plot& plot : result.plots) plot.log_x = true;
   result.plots.front().log_y = true;
-  result.python = scipy_check(curve, points, best, y_scale, {"h0", "flicker"}, {h, flicker},
+  result.python = scipy_check(result, curve, points, best, y_scale, {"h0", "flicker"}, {h, flicker},
                               "h0 + flicker / x");
   return result;
 }
@@ -320,7 +326,14 @@ CalibrationResult calibrate_linewidth(const LinewidthData& given, std::size_t ho
   adopt(result, named,
         {"full width at half maximum of the laser", "of the beat", "of the line",
          "far from the line", "standard deviation of the slow frequency noise"});
-  if (best.status != FitStatus::converged) return result;
+  if (best.status != FitStatus::converged) {
+    if (data.model == LineModel::lorentz) {
+      result.reasons.push_back(
+          "the line may not be Lorentzian (slow frequency noise, --model voigt), or the sweep does "
+          "not reach its floor");
+    }
+    return result;
+  }
   const double linewidth = named.values[0];
   if (!(result.parameters[0].combined() < 0.3 * linewidth)) {
     not_identifiable(
@@ -351,6 +364,11 @@ CalibrationResult calibrate_linewidth(const LinewidthData& given, std::size_t ho
           ? "the line is not Lorentzian: slow frequency noise (--model voigt), or a delay "
             "below the coherence time (--delay)"
           : "the line is not symmetric: narrow --range");
+  if (result.parameters[3].value < -1e-9 * result.parameters[2].value) {
+    check_bound(result, result.parameters[3], 0, false,
+                "a spectrum's floor is not negative: the line falls faster than the model");
+  }
+  if (result.verdict == Verdict::accepted) judge_structure(result, curve, points, best, y_scale, 1);
   add_hold_out(result, problem, holdout_blocks, y_scale);
   result.device.push_back({"laser.linewidth", "Hz", "linewidth", 1});
   result.figures.push_back(derived(result, "coherence_time", "s", "1 / (pi linewidth)",
@@ -402,7 +420,7 @@ CalibrationResult calibrate_linewidth(const LinewidthData& given, std::size_t ho
         "np.sinc(2 * (x - offset) * {1})))",
         amplitude, tau);
   }
-  result.python = scipy_check(shifted, points, best, y_scale, names, first, formula);
+  result.python = scipy_check(result, shifted, points, best, y_scale, names, first, formula);
   return result;
 }
 

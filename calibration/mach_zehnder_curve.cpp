@@ -125,9 +125,14 @@ CalibrationResult calibrate_mach_zehnder(const MachZehnderData& data, std::size_
   if (!usable) return result;
   const double v_pi = result.parameters[0].value;
   const double share_u = result.parameters[2].combined();
-  if (!(result.parameters[0].combined() < 0.2 * v_pi) ||
-      !(result.parameters[1].combined() < 0.2 * std::abs(result.parameters[1].value)) ||
-      !(wave.explained > 0.2)) {
+  if (points_a_turn(curve.x, pi / v_pi) < least_points_a_turn) {
+    not_identifiable(
+        result, fmt::format("the sweep has {:.2g} points a turn: a finer fringe would look the "
+                            "same; sweep with smaller steps",
+                            points_a_turn(curve.x, pi / v_pi)));
+  } else if (!(result.parameters[0].combined() < 0.2 * v_pi) ||
+             !(result.parameters[1].combined() < 0.2 * std::abs(result.parameters[1].value)) ||
+             !(wave.explained > 0.2)) {
     not_identifiable(
         result,
         fmt::format("cannot separate half-wave voltage, maximum and extinction: the sweep covers "
@@ -146,6 +151,7 @@ CalibrationResult calibrate_mach_zehnder(const MachZehnderData& data, std::size_
                           : "the phase is not linear in the voltage (depletion modulator?): pass "
                             "--curved-phase, or narrow --range");
   }
+  if (result.verdict == Verdict::accepted) judge_structure(result, curve, points, best, y_scale);
   add_hold_out(result, problem, holdout_blocks, y_scale);
   if (data.floor_uncertainty > 0) {
     // A floor too high by u takes u off maximum and minimum.
@@ -255,7 +261,7 @@ CalibrationResult calibrate_mach_zehnder(const MachZehnderData& data, std::size_
     bend = fmt::format(" * (1 + curvature * (x - {:.17g}))", centre);
   }
   result.python = scipy_check(
-      curve, points, best, y_scale, names, first,
+      result, curve, points, best, y_scale, names, first,
       fmt::format("maximum / 2 * (1 + minimum_share + (1 - minimum_share) * np.cos(phase + np.pi * "
                   "(x - {:.17g}){} / half_wave_voltage))",
                   centre, bend));

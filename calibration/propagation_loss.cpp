@@ -24,7 +24,8 @@ FitProblem problem_of(const CutbackData& data, bool curved) {
        .start = 1,
        .unit = "dB/cm",
        .lower = 0,
-       .bound_reason = "a waveguide without gain does not amplify"},
+       .bound_reason = "a waveguide without gain does not amplify: a column that counts a loss is "
+                       "headed \"loss [dB]\""},
       {.name = "intercept", .start = data.transmission_db.front(), .unit = data.transmission_unit}};
   if (curved) problem.parameters.push_back({.name = "curvature", .start = 0});
   problem.model =

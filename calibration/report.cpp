@@ -88,6 +88,16 @@ constexpr const char* table_head =
     "<tr><th>name</th><th>value</th><th>u type A</th><th>u type B</th><th>95 % interval</th>"
     "<th>unit</th><th>what</th></tr>\n";
 
+// A table that is longer than a page is folded.
+std::string estimates_html(const std::vector<Estimate>& estimates) {
+  constexpr std::size_t page = 40;
+  const std::string table =
+      fmt::format("<table>\n{}{}</table>\n", table_head, rows_html(estimates));
+  if (estimates.size() <= page) return table;
+  return fmt::format("<details><summary>{} values</summary>\n{}</details>\n", estimates.size(),
+                     table);
+}
+
 std::string list_html(const std::string& title, const std::vector<std::string>& items) {
   if (items.empty()) return "";
   std::string html = fmt::format("<h2>{}</h2>\n<ul>\n", title);
@@ -326,7 +336,8 @@ std::string report_html(const CalibrationResult& result) {
       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{0}</title>\n"
       "<style>body{{font-family:sans-serif;max-width:68em;margin:2em auto;padding:0 1em;"
       "line-height:1.4}}table{{border-collapse:collapse}}td,th{{border:1px solid #bbb;"
-      "padding:.3em .6em;text-align:left}}pre{{background:#f4f4f4;padding:1em;overflow-x:auto}}"
+      "padding:.3em .6em;text-align:left}}td "
+      "code{{overflow-wrap:anywhere}}pre{{background:#f4f4f4;padding:1em;overflow-x:auto}}"
       ".accepted{{color:#006b3c}}.rejected,.not-identifiable,.no-convergence{{color:#b00020}}"
       "</style></head><body>\n<h1>{0}</h1>\n",
       html_escaped("attojoule calibrate " + result.kind));
@@ -335,8 +346,7 @@ std::string report_html(const CalibrationResult& result) {
   html += list_html("Warnings", result.warnings);
   html += fmt::format("<h2>Model</h2>\n<p><code>{}</code></p>\n<p>Method: {}</p>\n",
                       html_escaped(result.model), html_escaped(result.method));
-  html += fmt::format("<h2>Parameters</h2>\n<table>\n{}{}</table>\n", table_head,
-                      rows_html(result.parameters));
+  html += fmt::format("<h2>Parameters</h2>\n{}", estimates_html(result.parameters));
   html +=
       fmt::format("<p>{} points used, {} left out.", result.points_used, result.rejected.size());
   // Without a chi2 nothing was fitted.
@@ -349,12 +359,10 @@ std::string report_html(const CalibrationResult& result) {
   }
   html += fmt::format(" {}</p>\n", html_escaped(result.identifiability));
   if (!result.figures.empty()) {
-    html += fmt::format("<h2>Figures</h2>\n<table>\n{}{}</table>\n", table_head,
-                        rows_html(result.figures));
+    html += fmt::format("<h2>Figures</h2>\n{}", estimates_html(result.figures));
   }
   for (const auto& [method, estimates] : result.alternatives) {
-    html += fmt::format("<h2>Method {}</h2>\n<table>\n{}{}</table>\n", html_escaped(method),
-                        table_head, rows_html(estimates));
+    html += fmt::format("<h2>Method {}</h2>\n{}", html_escaped(method), estimates_html(estimates));
   }
   if (result.hold_out) {
     html += fmt::format(
@@ -370,7 +378,7 @@ std::string report_html(const CalibrationResult& result) {
   for (const Plot& plot : result.plots) html += svg_of(plot);
   if (!result.rejected.empty()) {
     html += "<h2>Points left out</h2>\n<table>\n<tr><th>place</th><th>why</th></tr>\n";
-    for (const RejectedPoint& point : result.rejected) {
+    for (const RejectedPoint& point : grouped(result.rejected)) {
       html += fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", html_escaped(point.place),
                           html_escaped(point.reason));
     }

@@ -24,7 +24,7 @@ struct Start {
 
 // Runs of points below half depth, along the frequency; runs closer than two widths are one dip
 // with noise in it.
-Start look(const CurveData& curve) {
+Start look_for_dips(const CurveData& curve) {
   const std::size_t n = curve.x.size();
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -88,10 +88,34 @@ Start look(const CurveData& curve) {
   return start;
 }
 
-// p: w, f_0 - centre, M, B, FSR (all frequencies in units of the start width); checks: tilt and
-// asymmetry.
+// How far the greatest value lies above the median, over how far the least lies below it: far above
+// 1 for a peak, far below for a dip.
+double peak_over_dip(const CurveData& curve) {
+  std::vector<double> sorted = curve.y;
+  std::sort(sorted.begin(), sorted.end());
+  const double middle = sorted[sorted.size() / 2];
+  return (sorted.back() - middle) / std::max(middle - sorted.front(), 1e-300);
+}
+
+// A peak is a dip upside down.
+Start look(const CurveData& curve, bool drop_port) {
+  if (!drop_port) return look_for_dips(curve);
+  CurveData flipped = curve;
+  const auto [low, high] = std::minmax_element(curve.y.begin(), curve.y.end());
+  const double sum = *low + *high;
+  for (double& y : flipped.y) y = sum - y;
+  Start start = look_for_dips(flipped);
+  const double peak = sum - start.least;
+  start.least = sum - start.baseline;
+  start.baseline = peak;
+  return start;
+}
+
+// p: w, f_0 - centre, M, B, FSR (or for a drop port m and A in place of M and B; all frequencies in
+// units of the start width); checks: tilt and asymmetry.
 FitProblem problem_of(const CurveData& curve, const std::vector<std::size_t>& points,
-                      double y_scale, const Start& start, bool airy, bool fsr_fixed, bool richer) {
+                      double y_scale, const Start& start, bool drop, bool airy, bool fsr_fixed,
+                      bool richer) {
   FitProblem problem = curve_problem(curve, points, y_scale);
   std::vector<double> x;
   double reach = 0;
@@ -102,8 +126,8 @@ FitProblem problem_of(const CurveData& curve, const std::vector<std::size_t>& po
   problem.parameters = {
       {.name = "linewidth", .start = 1, .unit = "Hz"},
       {.name = "frequency", .start = 0, .unit = "Hz"},
-      {.name = "minimum_transmission", .start = start.least / start.baseline},
-      {.name = "baseline", .start = start.baseline / y_scale, .unit = curve.y_unit},
+      {.name = drop ? "background" : "minimum_transmission", .start = start.least / start.baseline},
+      {.name = drop ? "peak" : "baseline", .start = start.baseline / y_scale, .unit = curve.y_unit},
       {.name = "fsr",
        .start = airy ? start.fsr / start.width : 1,
        .unit = "Hz",
@@ -113,19 +137,50 @@ FitProblem problem_of(const CurveData& curve, const std::vector<std::size_t>& po
     problem.parameters.push_back({.name = "asymmetry", .start = 0});
   }
   problem.model =
-      Model(x.size(), [x, airy, richer, reach]<class T>(const T* p, std::size_t i) -> T {
+      Model(x.size(), [x, drop, airy, richer, reach]<class T>(const T* p, std::size_t i) -> T {
         using std::sin;
         const T off = T(x[i]) - p[1];
         T detuning = T(2) * off / p[0];
         if (airy) detuning = sin(T(T(pi) * off / p[4])) / sin(T(T(pi) * p[0] / (T(2) * p[4])));
         const T square = detuning * detuning;
-        T value = (p[2] + square) / (T(1) + square);
+        T value = (drop ? T(T(1) + p[2] * square) : T(p[2] + square)) / (T(1) + square);
         if (richer) {
           value = value * (T(1) + p[5] * T(x[i] / reach)) + p[6] * detuning / (T(1) + square);
         }
         return p[3] * value;
       });
   return problem;
+}
+
+// Residuals in the dips, root mean square over their depth, that no resonance of this form leaves;
+// and ripples over the whole range.
+constexpr double largest_misfit = 0.1, largest_ripple = 0.1;
+
+// Most points of a sweep lie between the resonances: a fit that misses the dips has small
+// residuals.
+void judge_dips(CalibrationResult& result, const CurveData& curve,
+                const std::vector<std::size_t>& points, const Fit& best, const Start& start,
+                bool drop) {
+  const double middle = 0.5 * (start.baseline + start.least);
+  double squares = 0, count = 0;
+  const double unit =
+      curve.y[points.front()] / (best.model_values.front() + best.residuals.front());
+  for (std::size_t k = 0; k < points.size(); ++k) {
+    const double y = curve.y[points[k]];
+    const bool inside = drop ? y > middle : y < middle;
+    if (!inside) continue;
+    squares += std::pow(best.residuals[k] * unit, 2);
+    count += 1;
+  }
+  const double misfit = std::sqrt(squares / count) / std::abs(start.baseline - start.least);
+  if (count > 0 && misfit > largest_misfit) {
+    reject(
+        result,
+        fmt::format("the fit misses the {} by {:.0f} % of their depth, rms: resonances are split, "
+                    "not alike, or not equally spaced (dispersion over a wide sweep); narrow "
+                    "--range to one of them",
+                    drop ? "peaks" : "dips", 100 * misfit));
+  }
 }
 
 double amplitude_product(double width, double fsr) {
@@ -142,12 +197,31 @@ CalibrationResult calibrate_resonator(const ResonatorData& data, std::size_t hol
   const std::vector<std::size_t> points =
       all_points("ring", curve, 8, "a resonance with a check needs 8");
   const double y_scale = largest_magnitude(curve.y);
+  const bool drop = data.drop_port;
+  if (drop && (data.coupling != Coupling::unknown || data.equal_couplers)) {
+    throw ConfigError(
+        "ring: a coupling is given for a drop port (its peak knows the product of loss and "
+        "couplings only). Leave --coupling and --equal-couplers out, or give the through port.");
+  }
+  if (data.equal_couplers && data.coupling != Coupling::unknown) {
+    throw ConfigError(
+        "ring: --coupling beside --equal-couplers (a through port of two equal couplers is always "
+        "under-coupled). Leave one out.");
+  }
   CalibrationResult result;
   result.kind = "ring";
   result.method = weighting_of(curve);
-  Start start = look(curve);
+  const double shape = peak_over_dip(curve);
+  if (drop ? shape < 1 / 3.0 : shape > 3) {
+    not_identifiable(result, drop ? "no peak: the transmission has a dip; leave --port drop out"
+                                  : "no resonance: the transmission has a peak and no dip; a drop "
+                                    "port is fitted with --port drop");
+    return result;
+  }
+  Start start = look(curve, drop);
   if (!start.found || !(start.baseline > 0)) {
-    not_identifiable(result, "no resonance: the transmission has no dip; sweep over one");
+    not_identifiable(result, fmt::format("no resonance: the transmission has no {}; sweep over one",
+                                         drop ? "peak" : "dip"));
     return result;
   }
   const bool several = start.resonances > 1;
@@ -160,10 +234,15 @@ CalibrationResult calibrate_resonator(const ResonatorData& data, std::size_t hol
         start.fsr, start.width));
   }
   result.model =
-      airy ? "T = B (M + X) / (1 + X), X = sin^2(pi (f - f0) / FSR) / sin^2(pi w / (2 FSR))"
-           : "T = B (M + X) / (1 + X), X = [2 (f - f0) / w]^2";
+      drop
+          ? (airy
+                 ? "T = A (1 + m X) / (1 + X), X = sin^2(pi (f - f0) / FSR) / sin^2(pi w / (2 FSR))"
+                 : "T = A (1 + m X) / (1 + X), X = [2 (f - f0) / w]^2")
+      : airy ? "T = B (M + X) / (1 + X), X = sin^2(pi (f - f0) / FSR) / sin^2(pi w / (2 FSR))"
+             : "T = B (M + X) / (1 + X), X = [2 (f - f0) / w]^2";
   const bool fsr_fixed = !several || data.fsr_hz.has_value();
-  const FitProblem problem = problem_of(curve, points, y_scale, start, airy, fsr_fixed, false);
+  const FitProblem problem =
+      problem_of(curve, points, y_scale, start, drop, airy, fsr_fixed, false);
   Fit best = fit(problem);
   if (best.values[0] < 0) {
     best.values[0] = -best.values[0];
@@ -177,10 +256,11 @@ CalibrationResult calibrate_resonator(const ResonatorData& data, std::size_t hol
     named.values.pop_back();
     named.covariance = named.covariance.topLeftCorner(4, 4).eval();
   }
-  adopt(
-      result, named,
-      {"full width at half depth", "of the deepest resonance", "least over baseline",
-       "far from the resonance", fsr_fixed ? "free spectral range, given" : "free spectral range"});
+  adopt(result, named,
+        {"full width at half depth", drop ? "of the highest resonance" : "of the deepest resonance",
+         drop ? "far from the resonance, over the peak" : "least over baseline",
+         drop ? "at the resonance" : "far from the resonance",
+         fsr_fixed ? "free spectral range, given" : "free spectral range"});
   if (best.status != FitStatus::converged) return result;
   const double width = named.values[0], frequency = named.values[1];
   std::vector<double> sorted = curve.x;
@@ -204,12 +284,18 @@ CalibrationResult calibrate_resonator(const ResonatorData& data, std::size_t hol
         "the resonance is {:.2g} steps of the sweep wide: its depth is not resolved; sweep finer",
         width / step));
   }
-  Start there = start;
-  judge_richer(
-      result,
-      compare_richer(best, problem_of(curve, points, y_scale, there, airy, fsr_fixed, true)),
-      "the resonance is asymmetric or its baseline tilted: normalise by a reference sweep, "
-      "or narrow --range");
+  judge_dips(result, curve, points, best, start, drop);
+  if (result.verdict == Verdict::accepted)
+    judge_richer(
+        result,
+        compare_richer(best,
+                       problem_of(curve, points, y_scale, start, drop, airy, fsr_fixed, true)),
+        "the resonance is asymmetric or its baseline tilted: normalise by a reference sweep, "
+        "or narrow --range");
+  if (result.verdict == Verdict::accepted) {
+    // Ripples of a cavity in the set-up are everywhere: only those as deep as a dip reject.
+    judge_structure(result, curve, points, best, y_scale, largest_ripple);
+  }
   add_hold_out(result, problem, holdout_blocks, y_scale);
   check_bound(result, least, 0, false, "a transmission is not negative: the dark level is wrong");
   append_derived(result, "q", "1", "loaded quality factor",
@@ -223,34 +309,50 @@ CalibrationResult calibrate_resonator(const ResonatorData& data, std::size_t hol
         "(--fsr).";
   }
   const bool critical = !(least.value > 3 * least.combined());
-  if (critical) {
+  if (drop) {
+    if (airy) {
+      append_derived(result, "amplitude_product", "1", "round-trip amplitude and self-couplings",
+                     [](const std::vector<double>& p) { return amplitude_product(p[0], p[4]); });
+    }
+    result.identifiability +=
+        " The drop port knows the product of round-trip amplitude and self-couplings only: no "
+        "loss, "
+        "no coupling, no device parameter. The through port does (--equal-couplers).";
+  } else if (critical) {
     result.warnings.push_back(
         "the dip goes to darkness within three standard uncertainties: critical coupling, both "
         "couplings equal within them; they are not given");
   } else {
-    if (data.coupling == Coupling::unknown) {
+    if (data.coupling == Coupling::unknown && !data.equal_couplers) {
       result.identifiability +=
           " Round-trip amplitude and self-coupling enter alike: which of the two values is which "
           "needs the phase, or another gap (--coupling under or over). No device parameter.";
     }
     const bool over = data.coupling == Coupling::over;
-    const bool told = data.coupling != Coupling::unknown;
+    const bool equal = data.equal_couplers;
+    const bool told = equal || data.coupling != Coupling::unknown;
     if (airy) {
-      const auto amplitude = [](const std::vector<double>& p, bool larger) {
+      const auto amplitude = [equal](const std::vector<double>& p, bool larger) {
         const double product = amplitude_product(p[0], p[4]);
         const double difference = std::sqrt(std::max(p[2], 0.0)) * (1 - product);
         const double big = 0.5 * (difference + std::sqrt(difference * difference + 4 * product));
+        if (equal) return larger ? product / (big * big) : big;  // a, r
         return larger ? big : product / big;
       };
       append_derived(
           result, told ? "round_trip_amplitude" : "larger", "1",
           told ? "a of the ring" : "of round-trip amplitude and self-coupling",
-          [=](const std::vector<double>& p) { return amplitude(p, told ? over : true); });
-      append_derived(result, told ? "self_coupling" : "smaller", "1",
-                     told ? "r of the coupler" : "of round-trip amplitude and self-coupling",
-                     [=](const std::vector<double>& p) { return amplitude(p, told && !over); });
+          [=](const std::vector<double>& p) { return amplitude(p, told ? over || equal : true); });
+      append_derived(
+          result, told ? "self_coupling" : "smaller", "1",
+          told ? (equal ? "r of either coupler" : "r of the coupler")
+               : "of round-trip amplitude and self-coupling",
+          [=](const std::vector<double>& p) { return amplitude(p, told && !over && !equal); });
     }
-    const auto q_of = [](const std::vector<double>& p, double sign) {
+    const auto q_of = [equal](const std::vector<double>& p, double sign) {
+      // Rates: intrinsic sqrt(M) of the whole, the rest in two equal parts.
+      const double root = std::sqrt(std::max(p[2], 0.0));
+      if (equal) return sign > 0 ? p[1] / (p[0] * root) : 2 * p[1] / (p[0] * (1 - root));
       return 2 * p[1] / (p[0] * (1 + sign * std::sqrt(std::max(p[2], 0.0))));
     };
     // Intrinsic loss is the lesser of the two rates where the ring is over-coupled.
@@ -267,6 +369,7 @@ CalibrationResult calibrate_resonator(const ResonatorData& data, std::size_t hol
           const double product = amplitude_product(p[0], p[4]);
           const double difference = std::sqrt(std::max(p[2], 0.0)) * (1 - product);
           const double big = 0.5 * (difference + std::sqrt(difference * difference + 4 * product));
+          if (equal) return -20 * std::log10(product / (big * big)) / *data.circumference_cm;
           return -20 * std::log10(over ? big : product / big) / *data.circumference_cm;
         }
         const double per_m = 2 * pi * *data.group_index * p[1] /
@@ -312,13 +415,15 @@ CalibrationResult calibrate_resonator(const ResonatorData& data, std::size_t hol
       [=](double f) {
         double x = 2 * (f - p[1]) / p[0];
         if (airy) x = std::sin(pi * (f - p[1]) / fsr) / std::sin(pi * p[0] / (2 * fsr));
-        return p[3] * (p[2] + x * x) / (1 + x * x);
+        return p[3] * (drop ? 1 + p[2] * x * x : p[2] + x * x) / (1 + x * x);
       },
       "Transmission of the ring");
   // Frequencies from the resonance on: scipy's differences need numbers of one size.
   CurveData shifted = curve;
   for (double& x : shifted.x) x -= start.frequency;
-  std::vector<std::string> names{"linewidth", "offset", "minimum_transmission", "baseline"};
+  std::vector<std::string> names{"linewidth", "offset",
+                                 drop ? "background" : "minimum_transmission",
+                                 drop ? "peak" : "baseline"};
   std::vector<double> first{p[0], p[1] - start.frequency, p[2], p[3]};
   std::string detuning = "(2 * (x - offset) / linewidth)**2";
   if (airy) {
@@ -332,9 +437,10 @@ CalibrationResult calibrate_resonator(const ResonatorData& data, std::size_t hol
     detuning = fmt::format(
         "(np.sin(np.pi * (x - offset) / {0}) / np.sin(np.pi * linewidth / (2 * {0})))**2", range);
   }
-  result.python =
-      scipy_check(shifted, points, best, y_scale, names, first,
-                  fmt::format("baseline * (minimum_transmission + {0}) / (1 + {0})", detuning));
+  result.python = scipy_check(
+      result, shifted, points, best, y_scale, names, first,
+      drop ? fmt::format("peak * (1 + background * {0}) / (1 + {0})", detuning)
+           : fmt::format("baseline * (minimum_transmission + {0}) / (1 + {0})", detuning));
   return result;
 }
 

@@ -1,4 +1,4 @@
-// All-pass ring resonator: linewidth, Q, coupling and loss from its transmission.
+// Ring resonator, all-pass or add-drop: linewidth, Q, coupling and loss from its transmission.
 //
 //   T(f) = B (M + X) / (1 + X)
 //   X = sin^2(pi (f - f_0) / FSR) / sin^2(pi w / (2 FSR))   exact, where the FSR is known
@@ -13,6 +13,11 @@
 // over-coupled one. Without being told, the two values are given as `larger` and `smaller` (or the
 // two Qs), and no device parameter. Loss: -20 log10 a over the circumference, or 2 pi n_g f_0 /
 // (c Q_i).
+// A ring with a second coupler (add-drop): its through port is that of an all-pass ring whose
+// round-trip amplitude is a times the second self-coupling. With two equal couplers a r < r always:
+// r is the larger of the two values, a their quotient, and the intrinsic Q is Q / sqrt(M).
+// Its drop port is a peak, T = A (1 + m X) / (1 + X), of the same width: it tells the linewidth, Q,
+// finesse and the product a r_1 r_2, but neither loss nor coupling.
 // One resonance without an FSR gives no finesse and no a, r: linewidth and coupling to the FSR are
 // one number.
 // Not modelled: split resonances, thermal bistability, dispersion over the sweep, a Fano baseline
@@ -32,14 +37,17 @@ struct ResonatorData {
   CurveData curve;               // x: frequency [Hz], y: power or transmission, linear
   std::optional<double> fsr_hz;  // where the sweep holds one resonance
   Coupling coupling = Coupling::unknown;
+  bool drop_port = false;       // a peak instead of a dip
+  bool equal_couplers = false;  // add-drop ring of two equal couplers; the through port
   std::optional<double> circumference_cm;
   std::optional<double> group_index;
   std::optional<double> path_length_cm;  // of the device, for link.propagation_loss
 };
 
 // Parameters linewidth [Hz], frequency [Hz], minimum_transmission, baseline [y], fsr [Hz] where the
-// sweep holds several resonances, q, finesse, and those of the coupling. DataError with fewer than
-// 8 points.
+// sweep holds several resonances, q, finesse, and those of the coupling. Of a drop port: linewidth,
+// frequency, background (m), peak [y], fsr, q, finesse, amplitude_product. DataError with fewer
+// than 8 points, ConfigError for a coupling of a drop port.
 CalibrationResult calibrate_resonator(const ResonatorData& data, std::size_t holdout_blocks = 0);
 
 }  // namespace attojoule::calibration

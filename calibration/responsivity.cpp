@@ -50,6 +50,10 @@ std::vector<std::size_t> unsaturated(const CurveData& curve, std::vector<std::si
   std::stable_sort(points.begin(), points.end(),
                    [&](std::size_t a, std::size_t b) { return curve.x[a] < curve.x[b]; });
   const std::size_t all = points.size();
+  if (all < 5) {  // a bend cannot be told from scatter
+    std::sort(points.begin(), points.end());
+    return points;
+  }
   double bound = -3;
   while (points.size() >= 5) {
     const Fit trial = fit(problem_of(curve, points, x_scale, y_scale, Shape::quadratic));
@@ -60,7 +64,7 @@ std::vector<std::size_t> unsaturated(const CurveData& curve, std::vector<std::si
     // A bend below half a percent of the current is no saturation that anybody would cut for.
     const double top = curve.x[points.back()] / x_scale;
     if (std::abs(trial.values[2]) * top < 0.005 * std::abs(trial.values[0])) break;
-    points.pop_back();
+    points.resize(points.size() - std::max<std::size_t>(1, points.size() / 100));
     bound = -2;
   }
   if (2 * points.size() < all || points.size() < 5) points.clear();
@@ -81,14 +85,14 @@ CalibrationResult calibrate_responsivity(const ResponsivityData& data, std::size
   }
   const double coupling = std::pow(10, -data.coupling_loss_db / 10);
   for (double& power : curve.x) power *= coupling;
+  const double x_scale = largest_magnitude(curve.x);
   for (std::size_t i = 0; i < curve.x.size(); ++i) {
-    if (curve.x[i] < -0.01 * largest_magnitude(curve.x)) {
+    if (curve.x[i] < -0.01 * x_scale) {
       throw DataError(fmt::format(
           "{}: optical power {:g} W (it cannot be negative). Correct the row, or the meter's zero.",
           curve.place(i), curve.x[i]));
     }
   }
-  const double x_scale = largest_magnitude(curve.x);
   const double y_scale = largest_magnitude(curve.y);
   CalibrationResult result;
   result.kind = "responsivity";
@@ -107,7 +111,9 @@ CalibrationResult calibrate_responsivity(const ResponsivityData& data, std::size
       line = fit(problem_of(curve, points, x_scale, y_scale, Shape::line));
     }
     const double t = line.values[0] / line.standard_error(0);
-    if (!(t > line.coverage_factor(0.997))) {
+    // Of values that are all the same to the last digits the slope is rounding.
+    const bool rounding = !(std::abs(line.values[0]) > 1e-12);
+    if (rounding || !(t > line.coverage_factor(0.997))) {
       throw DataError(fmt::format(
           "responsivity: photocurrent equals dark current: not contacted, or no light ({:.3g} A at "
           "{:.3g} W, slope {:.1f} standard errors from 0). Check contacts, bias and shutter.",
@@ -126,7 +132,7 @@ CalibrationResult calibrate_responsivity(const ResponsivityData& data, std::size
       const Fit straight = fit(problem_of(curve, kept, x_scale, y_scale, Shape::line));
       double first = x_scale;
       for (const std::size_t i : points) {
-        if (std::find(kept.begin(), kept.end(), i) != kept.end()) continue;
+        if (std::binary_search(kept.begin(), kept.end(), i)) continue;
         const double expected =
             y_scale * (straight.values[1] + straight.values[0] * curve.x[i] / x_scale);
         result.rejected.push_back(
@@ -164,6 +170,7 @@ CalibrationResult calibrate_responsivity(const ResponsivityData& data, std::size
         result, compare_richer(best, problem_of(curve, points, x_scale, y_scale, Shape::quadratic)),
         "the photocurrent is not proportional to the light");
   }
+  if (result.verdict == Verdict::accepted) judge_structure(result, curve, points, best, y_scale);
   add_hold_out(result, problem, holdout_blocks, y_scale);
   const double r = result.parameters[0].value, dark = result.parameters[1].value;
   const auto type_b = [&](double of_r, double of_dark, const std::string& cause) {
@@ -185,6 +192,18 @@ CalibrationResult calibrate_responsivity(const ResponsivityData& data, std::size
            fmt::format("scale of the current {:g} %", 100 * data.current_scale_uncertainty));
   }
   if (!usable) return result;
+  constexpr double least_believed_eta = 1e-3;
+  if (data.wavelength_m) {
+    const double most =
+        elementary_charge_c * *data.wavelength_m / (planck_j_s * speed_of_light_m_per_s);
+    if (r < least_believed_eta * most) {
+      result.warnings.push_back(
+          fmt::format("a responsivity of {:.3g} A/W is a quantum efficiency of {:.2g}: are the "
+                      "units of power and "
+                      "current right?",
+                      r, r / most));
+    }
+  }
   if (data.coupling_loss_db == 0) {
     result.identifiability +=
         " Responsivity and the loss between power meter and diode cannot be told apart by these "
@@ -240,7 +259,7 @@ CalibrationResult calibrate_responsivity(const ResponsivityData& data, std::size
     start.push_back(inverse);
     formula += " / (1 + responsivity * x * inverse_saturation_current)";
   }
-  result.python = scipy_check(curve, points, best, y_scale, names, start, formula);
+  result.python = scipy_check(result, curve, points, best, y_scale, names, start, formula);
   return result;
 }
 

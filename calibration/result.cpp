@@ -35,6 +35,25 @@ const char* name_of(Verdict verdict) {
   return "rejected";
 }
 
+std::vector<RejectedPoint> grouped(const std::vector<RejectedPoint>& rejected) {
+  constexpr std::size_t few = 5;
+  std::vector<RejectedPoint> entries;
+  for (std::size_t i = 0; i < rejected.size();) {
+    std::size_t end = i;
+    while (end < rejected.size() && rejected[end].reason == rejected[i].reason) ++end;
+    if (end - i > few) {
+      entries.push_back(
+          {fmt::format("{} to {} ({} points)", rejected[i].place, rejected[end - 1].place, end - i),
+           rejected[i].reason});
+    } else {
+      entries.insert(entries.end(), rejected.begin() + static_cast<std::ptrdiff_t>(i),
+                     rejected.begin() + static_cast<std::ptrdiff_t>(end));
+    }
+    i = end;
+  }
+  return entries;
+}
+
 const Estimate& CalibrationResult::parameter(const std::string& name) const {
   for (const Estimate& estimate : parameters) {
     if (estimate.name == name) return estimate;
@@ -106,7 +125,7 @@ void check_bound(CalibrationResult& result, const Estimate& estimate, double bou
   const double errors = beyond / estimate.combined();
   result.bounds_hit.push_back({estimate.name, estimate.value, bound, above, errors, reason});
   const std::string text = fmt::format(
-      "{} = {:.6g} is {} its physical bound {:.6g} by {:.1f} standard uncertainties "
+      "{} = {:.6g} is {} its physical bound {:.6g} by {:.3g} standard uncertainties "
       "({})",
       estimate.name, estimate.value, above ? "above" : "below", bound, errors, reason);
   if (errors > 3 || std::isnan(errors)) {
@@ -166,7 +185,7 @@ void adopt(CalibrationResult& result, const Fit& fit, const std::vector<std::str
   }
   for (const BoundHit& hit : fit.bounds_hit) {
     const std::string text =
-        fmt::format("{} = {:.6g} is {} its physical bound {:g} by {:.1f} standard errors{}",
+        fmt::format("{} = {:.6g} is {} its physical bound {:g} by {:.3g} standard errors{}",
                     hit.parameter, hit.value, hit.above ? "above" : "below", hit.bound,
                     hit.standard_errors, hit.reason.empty() ? "" : " (" + hit.reason + ")");
     // Within two standard errors the bound and the data agree.

@@ -39,6 +39,10 @@ struct RejectedPoint {
   std::string reason;
 };
 
+// For readers: neighbours that were left out for one reason become one entry, "FIRST to LAST (N
+// points)", where they are more than a few.
+std::vector<RejectedPoint> grouped(const std::vector<RejectedPoint>& rejected);
+
 struct ResidualRow {
   std::string place;
   double x = not_known, y = not_known, model = not_known, sigma = not_known;

@@ -94,8 +94,8 @@ Fit fit_law(const ShotNoiseData& data, const std::vector<std::size_t>& points, c
 }
 
 // Of the straight line through all points: t of its slope. Strongly negative: the light and the
-// noise do not belong together.
-void refuse_falling_noise(const ShotNoiseData& data) {
+// noise do not belong together. Gives it.
+double refuse_falling_noise(const ShotNoiseData& data) {
   const auto n = static_cast<double>(data.light.size());
   double mx = 0, my = 0, xx = 0, xy = 0;
   for (std::size_t i = 0; i < data.light.size(); ++i) {
@@ -106,7 +106,7 @@ void refuse_falling_noise(const ShotNoiseData& data) {
     xx += (data.light[i] - mx) * (data.light[i] - mx);
     xy += (data.light[i] - mx) * (data.noise[i] - my);
   }
-  if (!(xx > 0)) return;
+  if (!(xx > 0)) return 0;
   const double slope = xy / xx;
   double squares = 0, own = 0;
   for (std::size_t i = 0; i < data.light.size(); ++i) {
@@ -122,14 +122,31 @@ void refuse_falling_noise(const ShotNoiseData& data) {
   }
   const double u = own > 0 ? std::sqrt(own) / xx : std::sqrt(squares / std::max(n - 2, 1.0) / xx);
   const double t = slope / u;
-  if (t < -4) {
-    throw DataError(
-        fmt::format("shot-noise: {} falls with {} (t = {:.0f}; shot noise grows with light). Are "
-                    "traces swapped, "
-                    "or the detector saturated?",
-                    data.noise_name == "V" ? "variance" : data.noise_name,
-                    data.light_name == "P" ? "power" : data.light_name, t));
+  // Without a known scatter a bend would hide in it: a noise that falls at every step is enough.
+  std::vector<std::size_t> order(data.light.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return data.light[a] < data.light[b]; });
+  const bool always = order.size() >= 4 &&
+                      std::is_sorted(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+                        return data.noise[a] > data.noise[b];
+                      });
+  if (t < -4 || (always && t < 0)) {
+    const auto named = [&](std::size_t i) {
+      // "file: Trace A" of a spectrum, "file:12" of a row.
+      const std::string place = i < data.places.size() ? data.places[i] : "";
+      const auto colon = place.rfind(": ");
+      return colon == std::string::npos ? place : place.substr(colon + 2);
+    };
+    throw DataError(fmt::format(
+        "shot-noise: {} falls with {} (t = {:.0f}): are {} {} and {} swapped? (Shot noise grows "
+        "with light; it falls where the detector saturates.) Correct the light levels.",
+        data.noise_name == "V" || data.noise_name == "S_V" ? "variance" : data.noise_name,
+        data.light_name == "P" || data.light_name == "level" ? "power" : data.light_name, t,
+        data.places.empty() || data.places[0].find(": ") == std::string::npos ? "rows" : "traces",
+        named(order.back()), named(order.front())));
   }
+  return t;
 }
 
 std::string numbers(const std::vector<double>& values) {
@@ -160,7 +177,7 @@ CalibrationResult calibrate_shot_noise(const ShotNoiseData& data, const ShotNois
           data.nu[i]));
     }
   }
-  refuse_falling_noise(data);
+  const double slope_t = refuse_falling_noise(data);
 
   const bool known =
       (!data.nu.empty() || !data.sigma.empty()) && options.convention == SigmaConvention::known;
@@ -256,6 +273,15 @@ CalibrationResult calibrate_shot_noise(const ShotNoiseData& data, const ShotNois
         }
       }
     }
+  }
+  constexpr double least_slope_t = 3;
+  if (best.status == FitStatus::converged && slope_t < least_slope_t &&
+      result.verdict == Verdict::accepted) {
+    not_identifiable(result,
+                     fmt::format("cannot separate shot noise from the electronics: the noise does "
+                                 "not grow with the light (t = {:.1f}); use more light, or average "
+                                 "more",
+                                 slope_t));
   }
   if (points.size() < 5 && best.status == FitStatus::converged) {
     result.warnings.push_back(fmt::format(

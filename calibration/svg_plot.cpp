@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
+#include <utility>
 
 namespace attojoule::calibration {
 namespace {
@@ -111,14 +113,64 @@ std::string html_escaped(const std::string& text) {
   return result;
 }
 
-std::string svg_of(const Plot& plot) {
+namespace {
+
+// Of very many points one for each pixel (two high). Error bars go: they would be a black band.
+PlotSeries thinned(const PlotSeries& series, const Axis& x, const Axis& y) {
+  constexpr std::size_t most = 6000;
+  if (series.x.size() <= most) return series;
+  std::map<std::pair<int, int>, std::size_t> shown;  // pixel -> the first point there
+  for (std::size_t i = 0; i < series.x.size(); ++i) {
+    if (!x.shows(series.x[i]) || !y.shows(series.y[i])) continue;
+    shown.emplace(
+        std::pair{static_cast<int>(x.at(series.x[i])), static_cast<int>(0.5 * y.at(series.y[i]))},
+        i);
+  }
+  std::vector<std::size_t> kept;
+  for (const auto& [pixel, i] : shown) kept.push_back(i);
+  std::sort(kept.begin(), kept.end());
+  PlotSeries few{series.name, {}, {}, {}, series.kind};
+  for (const std::size_t i : kept) {
+    few.x.push_back(series.x[i]);
+    few.y.push_back(series.y[i]);
+  }
+  return few;
+}
+
+}  // namespace
+
+namespace {
+
+// A label in lines that fit under the plot, broken at ", ".
+std::vector<std::string> lines_of(const std::string& label) {
+  constexpr std::size_t longest = 95;  // characters of 12 pixels over the plot's width
+  std::vector<std::string> lines{""};
+  std::string rest = label;
+  while (!rest.empty()) {
+    const auto comma = rest.find(", ");
+    const std::string part = rest.substr(0, comma == std::string::npos ? comma : comma + 2);
+    if (!lines.back().empty() && lines.back().size() + part.size() > longest) lines.emplace_back();
+    lines.back() += part;
+    rest.erase(0, part.size());
+  }
+  return lines;
+}
+
+}  // namespace
+
+std::string svg_of(const Plot& full) {
+  Plot plot = full;
+  constexpr double line_height = 15;
+  const std::vector<std::string> label = lines_of(plot.x_label);
+  const double whole = height + line_height * static_cast<double>(label.size() - 1);
   const Axis x = make_axis(plot, true), y = make_axis(plot, false);
+  for (PlotSeries& series : plot.series) series = thinned(series, x, y);
   std::string svg = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" "
       "height=\"{1}\" font-family=\"sans-serif\" font-size=\"12\">\n"
       "<rect width=\"{0}\" height=\"{1}\" fill=\"white\"/>\n"
       "<text x=\"{2}\" y=\"20\" font-size=\"14\" font-weight=\"bold\">{3}</text>\n",
-      width, height, left, html_escaped(plot.title));
+      width, whole, left, html_escaped(plot.title));
   const double x0 = left, x1 = width - right, y0 = height - bottom, y1 = top;
   for (const Tick& tick : ticks_of(x)) {
     const double at = x.at(tick.value);
@@ -137,8 +189,10 @@ std::string svg_of(const Plot& plot) {
   svg += fmt::format(
       "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"none\" stroke=\"black\"/>\n", x0,
       y1, x1 - x0, y0 - y1);
-  svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", (x0 + x1) / 2,
-                     height - 14, html_escaped(plot.x_label));
+  for (std::size_t k = 0; k < label.size(); ++k) {
+    svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", (x0 + x1) / 2,
+                       height - 14 + line_height * static_cast<double>(k), html_escaped(label[k]));
+  }
   svg += fmt::format(
       "<text transform=\"translate(16,{}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n",
       (y0 + y1) / 2, html_escaped(plot.y_label));

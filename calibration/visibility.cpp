@@ -112,7 +112,12 @@ CalibrationResult calibrate_visibility(const VisibilityData& data, std::size_t h
   if (usable) {
     const double turns = std::abs(omega) * span / two_pi;
     const double u = result.parameters[0].combined();
-    if (u > 0.3 || result.parameters[1].combined() > 0.3 * std::abs(mean)) {
+    if (!data.x_is_phase && points_a_turn(curve.x, omega) < least_points_a_turn) {
+      not_identifiable(result,
+                       fmt::format("the scan has {:.2g} points a fringe: a finer fringe would look "
+                                   "the same; scan with smaller steps",
+                                   points_a_turn(curve.x, omega)));
+    } else if (u > 0.3 || result.parameters[1].combined() > 0.3 * std::abs(mean)) {
       not_identifiable(
           result,
           fmt::format("cannot separate visibility, mean and period: the scan covers {:.2g} fringes "
@@ -133,6 +138,7 @@ CalibrationResult calibrate_visibility(const VisibilityData& data, std::size_t h
         "the fringe has a second harmonic: the scan is not linear, the detector saturates, "
         "or a third beam interferes");
   }
+  if (result.verdict == Verdict::accepted) judge_structure(result, curve, points, best, y_scale);
   add_hold_out(result, problem, holdout_blocks, y_scale);
   const auto type_b = [&](double of_v, double of_mean, const std::string& cause) {
     std::vector<double> change(result.parameters.size(), 0);
@@ -193,7 +199,7 @@ CalibrationResult calibrate_visibility(const VisibilityData& data, std::size_t h
     first.push_back(named.values[3]);
   }
   result.python = scipy_check(
-      curve, points, best, y_scale, names, first,
+      result, curve, points, best, y_scale, names, first,
       data.x_is_phase ? "mean * (1 + visibility * np.cos(x + phase))"
                       : "mean * (1 + visibility * np.cos(2 * np.pi * x / period + phase))");
   return result;

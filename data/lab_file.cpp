@@ -148,7 +148,17 @@ LabUnit unit_of(const LabTable& table, const LabColumn& column, const LabUnit& w
 const LabColumn* LabTable::find(std::string_view name) const {
   const auto at = std::find_if(columns.begin(), columns.end(),
                                [&](const LabColumn& column) { return column.name == name; });
-  return at == columns.end() ? nullptr : &*at;
+  if (at != columns.end()) return &*at;
+  // As the file writes it, where the unit was taken out of the name: "power_mW".
+  for (const LabColumn& column : columns) {
+    if (column.unit.empty() || name.size() != column.name.size() + 1 + column.unit.size()) continue;
+    const char between = name[column.name.size()];
+    if (name.starts_with(column.name) && name.ends_with(column.unit) &&
+        (between == '_' || between == ' ')) {
+      return &column;
+    }
+  }
+  return nullptr;
 }
 
 const LabColumn& LabTable::column(std::string_view name) const {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "data/lab_text.hpp"
@@ -60,6 +61,79 @@ Marks marks_of(std::string_view line) {
 bool is_row(std::string_view line) {
   const Marks marks = marks_of(line);
   return all_numbers(split_cells(line, marks.delimiter), marks.decimal);
+}
+
+// Numbers and what programs write where they have none: no header, but a row that cannot be used.
+bool is_broken_row(std::string_view line) {
+  const Marks marks = marks_of(line);
+  double value = 0;
+  std::size_t numbers = 0;
+  for (const auto cell : split_cells(line, marks.delimiter)) {
+    if (parse_number(cell, marks.decimal, value)) {
+      ++numbers;
+      continue;
+    }
+    std::string word = lower_text(cell);
+    if (word.starts_with('-') || word.starts_with('+')) word.erase(0, 1);
+    constexpr std::array words{"inf", "infinity", "nan", "ovl", "ovf", "overload", "n/a", "1.#inf"};
+    if (std::find(words.begin(), words.end(), word) == words.end()) return false;
+  }
+  return numbers > 0;
+}
+
+// The unit of a name that ends in one, "power_mW", "f GHz": short suffixes that are
+// subscripts as often as units (V_cm, P_s, R_F) count behind a word that says what is measured.
+std::string unit_at_end(std::string_view name, std::string& stem) {
+  const std::size_t at = name.find_last_of("_ ");
+  if (at == std::string_view::npos || at == 0 || at + 1 == name.size()) return "";
+  const std::string unit(name.substr(at + 1));
+  stem = std::string(trimmed_text(name.substr(0, at)));
+  constexpr std::array plain{"mW",  "uW",  "nW",  "pW",   "dBm", "dB", "dBc", "mA",
+                             "uA",  "nA",  "pA",  "mV",   "uV",  "Hz", "kHz", "MHz",
+                             "GHz", "THz", "ohm", "kohm", "µW",  "µA", "µm",  "µV"};
+  if (std::find(plain.begin(), plain.end(), unit) != plain.end()) return unit;
+  const std::string word = lower_text(stem);
+  const auto has = [&](std::initializer_list<const char*> words) {
+    return std::any_of(words.begin(), words.end(),
+                       [&](const char* one) { return word.find(one) != std::string::npos; });
+  };
+  if (unit == "W" && has({"power", "light"})) return unit;
+  if (unit == "V" && has({"volt", "bias", "drive", "signal"})) return unit;
+  if (unit == "A" && has({"current"})) return unit;
+  const bool is_time = unit == "s" || unit == "ms" || unit == "us" || unit == "ns" || unit == "ps";
+  if (is_time && (word == "t" || has({"time", "exposure", "delay"}))) return unit;
+  const bool is_length =
+      unit == "m" || unit == "cm" || unit == "mm" || unit == "um" || unit == "nm";
+  if (is_length &&
+      (word == "l" || word == "wl" || has({"length", "distance", "lambda", "position"}))) {
+    return unit;
+  }
+  return "";
+}
+
+// Takes units out of names that end in one, with a warning. Two columns of one quantity
+// (P_mW, P_dBm) keep their names.
+void take_units_at_ends(const LabReadOptions& options, std::vector<LabColumn>& columns,
+                        LabTable& table) {
+  std::vector<std::string> stems, all;
+  for (const auto& column : columns) {
+    std::string stem;
+    const bool given =
+        std::any_of(options.units.begin(), options.units.end(),
+                    [&](const std::string& one) { return one.starts_with(column.name + "="); });
+    const std::string unit =
+        column.unit.empty() && !given ? unit_at_end(column.name, stem) : std::string();
+    stems.push_back(unit.empty() ? "" : stem);
+    all.push_back(unit.empty() ? column.name : stem);
+  }
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (stems[i].empty()) continue;
+    LabColumn& column = columns[i];
+    column.unit = column.name.substr(column.name.find_last_of("_ ") + 1);
+    table.warnings.push_back(
+        fmt::format("column \"{}\": its unit {} is taken from its name", column.name, column.unit));
+    if (std::count(all.begin(), all.end(), stems[i]) == 1) column.name = stems[i];
+  }
 }
 
 std::vector<NameAndUnit> parse_columns_option(const std::string& option) {
@@ -154,7 +228,7 @@ void read_own_csv(const LabText& text, const LabReadOptions& options, LabTable& 
   std::vector<std::size_t> before;  // lines above the first row that are neither
   for (std::size_t line = 1; line <= text.lines.size(); ++line) {
     if (is_comment(text.lines[line - 1])) continue;
-    if (is_row(text.lines[line - 1])) {
+    if (is_row(text.lines[line - 1]) || (!before.empty() && is_broken_row(text.lines[line - 1]))) {
       first_row = line;
       break;
     }
@@ -271,6 +345,7 @@ void read_own_csv(const LabText& text, const LabReadOptions& options, LabTable& 
       }
       layout.columns.push_back(named_column(column.name, column.unit));
     }
+    take_units_at_ends(options, layout.columns, table);
   }
   for (std::size_t i = 0; i < layout.columns.size(); ++i) {
     layout.columns[i].position = static_cast<int>(i) + 1;
@@ -281,7 +356,25 @@ void read_own_csv(const LabText& text, const LabReadOptions& options, LabTable& 
     if (!body.empty() && is_comment(body)) read_comment(body, table);
   }
   read_rows(text, std::move(layout), table);
-  if (is_emva_table(table)) table.format = "emva-table";
+  if (!is_emva_table(table)) return;
+  table.format = "emva-table";
+  // The standard names these quantities, and with them their units.
+  for (auto& column : table.columns) {
+    if (!column.unit.empty()) continue;
+    for (const auto& [name, unit] : {std::pair{"u_p", "photon"},
+                                     {"u_y", "DN"},
+                                     {"s2_y", "DN^2"},
+                                     {"u_ydark", "DN"},
+                                     {"s2_ydark", "DN^2"}}) {
+      const bool named =
+          std::any_of(options.units.begin(), options.units.end(),
+                      [&](const std::string& one) { return one.starts_with(column.name + "="); });
+      if (column.name != name || named) continue;
+      column.unit = unit;
+      table.warnings.push_back(
+          fmt::format("column \"{}\" has no unit: {} is taken, as EMVA 1288 has it", name, unit));
+    }
+  }
 }
 
 }  // namespace attojoule::data

@@ -384,6 +384,13 @@ void read_rows(const LabText& text, TableLayout layout, LabTable& table) {
             layout.columns[i].name,
             comma ? "write numbers with a decimal point" : "mend the cell, or delete the row"));
       }
+      // SCPI instruments return 9.9E37 for an overload and 9.91E37 for no number.
+      if (std::abs(value) >= 9.8e37 && std::abs(value) < 9.95e37) {
+        throw DataError(fmt::format(
+            "{}: \"{}\" in column \"{}\" is an instrument's sign for an overload or for no "
+            "reading; delete the row, or measure again in another range",
+            text.at(line, layout.cell_of[i] + 1), shown_text(cell), layout.columns[i].name));
+      }
       layout.columns[i].values.push_back(value);
     }
     table.lines.push_back(static_cast<int>(line));

@@ -36,7 +36,8 @@ std::string significant(double value, int digits) {
   if (value == 0) return "0";
   if (!std::isfinite(value)) return fmt::format("{}", value);
   const int exponent = static_cast<int>(std::floor(std::log10(std::abs(value))));
-  if (exponent < -4 || exponent > 6) return fmt::format("{:.{}e}", value, digits - 1);
+  if (exponent < -4 || exponent > 6 || exponent >= digits + 3)
+    return fmt::format("{:.{}e}", value, digits - 1);
   return fmt::format("{:.{}f}", value, std::max(0, digits - 1 - exponent));
 }
 

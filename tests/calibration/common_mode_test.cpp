@@ -39,7 +39,7 @@ CommonModeData receiver(int trial, double r = r0, double tau = delay_s) {
   return data;
 }
 
-TEST(CommonModeCoverage, intervals_cover_as_they_say) {
+TEST(CommonModeCoverage, intervals_cover_as_they_say_and_only_with_the_weights) {
   constexpr int trials = 2000;
   const auto covered =
       tests::coverage(trials, {"cmrr", "delay_squared"}, {-20 * std::log10(r0), delay_s * delay_s},
@@ -48,11 +48,18 @@ TEST(CommonModeCoverage, intervals_cover_as_they_say) {
     EXPECT_NEAR(share.inside95, 0.95, tests::binomial_bound(0.95, trials));
     EXPECT_NEAR(share.inside68, 0.6827, tests::binomial_bound(0.6827, trials));
   }
-  // Power: a CMRR that is off by 0.5 dB is not covered.
-  const auto off = tests::coverage(300, {"cmrr"}, {-20 * std::log10(r0) + 0.5}, [](int trial) {
-    return calibrate_common_mode(receiver(trial));
-  });
-  EXPECT_LT(off[0].inside95, 0.9);
+  // The floor taken off by hand: the points near it scatter more, and nobody says so.
+  const auto unweighted = tests::coverage(trials, {"cmrr", "delay_squared"},
+                                          {-20 * std::log10(r0), delay_s * delay_s}, [](int trial) {
+                                            CommonModeData data = receiver(trial);
+                                            for (std::size_t i = 0; i < data.floor.size(); ++i) {
+                                              data.both[i] -= data.floor[i];
+                                              data.reference[i] -= data.floor[i];
+                                            }
+                                            data.floor.clear();
+                                            return calibrate_common_mode(data);
+                                          });
+  EXPECT_LT(unweighted[0].inside95, 0.95 - tests::binomial_bound(0.95, trials));
 }
 
 TEST(CommonMode, the_reference_is_named_and_makes_6_dB) {

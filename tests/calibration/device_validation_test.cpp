@@ -101,6 +101,67 @@ TEST(DeviceValidation, a_right_device_fails_as_rarely_as_it_says_and_its_bands_c
   EXPECT_NEAR(coverage, 0.95, 0.015);
 }
 
+// A waveguide whose loss in the device file is right within its uncertainty, and a cut-back of it:
+// the cheapest fit there is, so that thousands of devices can be tried.
+JointProblem guide(int trial, double told_scatter_db = 0.1) {
+  auto random = tests::lab_numbers(static_cast<std::uint64_t>(trial), 82);
+  constexpr double alpha = 2.3, u_alpha = 0.05, scatter_db = 0.1;
+  JointProblem problem;
+  JointKnowledge device;
+  device.name = "device";
+  device.labels = {"link.propagation_loss"};
+  device.values = Eigen::VectorXd::Constant(1, alpha + u_alpha * random.normal());
+  device.covariance_a = Eigen::MatrixXd::Zero(1, 1);
+  device.covariance_b = Eigen::MatrixXd::Constant(1, 1, u_alpha * u_alpha);
+  device.formulas = {Expression::name(device.labels[0])};
+  problem.parameters = {{.name = device.labels[0], .unit = "dB/cm", .start = device.values(0)}};
+  problem.knowledge = {device};
+  JointMeasurement cutback{.name = "cutback", .kind = "", .formula = {}, .columns = {}, .y = {}};
+  std::vector<double> lengths;
+  for (int i = 0; i < 8; ++i) {
+    lengths.push_back(0.4 * i);
+    cutback.y.push_back(-9 - alpha * lengths.back() + scatter_db * random.normal());
+  }
+  cutback.columns = {{"length", lengths}};
+  cutback.floor = told_scatter_db;
+  for (const JointKind& kind : joint_kinds()) {
+    if (kind.name == "loss") {
+      add_measurement(problem, kind, cutback,
+                      {{"propagation_loss", Expression::name(device.labels[0])}});
+    }
+  }
+  guess_starts(problem);
+  return problem;
+}
+
+TEST(DeviceValidationCoverage,
+     probabilities_and_bands_are_what_they_say_and_only_with_the_weights) {
+  constexpr int trials = 2000;
+  const auto shares = [&](double told_scatter_db) {
+    struct Shares {
+      double device_low = 0, device_lowest = 0, model_low = 0, inside95 = 0;
+    } found;
+    for (int trial = 0; trial < trials; ++trial) {
+      const auto result = validate_device(guide(trial, told_scatter_db));
+      found.device_low += (figure(result, "device test") < 0.3173) / double(trials);
+      found.device_lowest += (figure(result, "device test") < 0.05) / double(trials);
+      found.model_low += (figure(result, "model test") < 0.05) / double(trials);
+      found.inside95 += result.hold_out->coverage95 / trials;
+    }
+    return found;
+  };
+  const auto right = shares(0.1);
+  EXPECT_NEAR(right.device_low, 0.3173, tests::binomial_bound(0.3173, trials));
+  EXPECT_NEAR(right.device_lowest, 0.05, tests::binomial_bound(0.05, trials));
+  EXPECT_NEAR(right.model_low, 0.05, tests::binomial_bound(0.05, trials));
+  // Points of a curve share the device's error: the mean over devices varies more than points do.
+  EXPECT_NEAR(right.inside95, 0.95, tests::binomial_bound(0.95, trials));
+  // Half the scatter.
+  const auto wrong = shares(0.05);
+  EXPECT_GT(wrong.model_low, 0.05 + tests::binomial_bound(0.05, trials));
+  EXPECT_LT(wrong.inside95, 0.95 - tests::binomial_bound(0.95, trials));
+}
+
 TEST(DeviceValidation, a_parameter_that_is_off_is_found_as_often_as_its_uncertainty_allows) {
   constexpr int trials = 60;
   int failed = 0, slightly = 0, named = 0;

@@ -55,7 +55,7 @@ TEST(ExportFormats, every_format_has_every_value) {
         << format;
     EXPECT_THAT(text, testing::AnyOf(HasSubstr("0.93798"), HasSubstr("0.938(29)"))) << format;
   }
-  EXPECT_THAT(exported(values, "latex"), HasSubstr("\\num{2.094(12)e-12}"));
+  EXPECT_THAT(exported(values, "latex"), HasSubstr("$2.094(12)\\times 10^{-12}$"));
   EXPECT_THROW(exported(values, "xml"), ConfigError);
   CalibratedValues none;
   none.name = "none";

@@ -32,10 +32,41 @@ TEST(LightCurrentCoverage, intervals_cover_as_they_say) {
   for (const auto& share : covered) {
     EXPECT_NEAR(share.inside95, 0.95, tests::binomial_bound(0.95, trials));
   }
-  // Power: a truth that is off by 0.15 mA, 1 % of it, is not covered.
-  const auto off = tests::coverage(300, {"threshold_current"}, {12.15e-3},
-                                   [](int trial) { return calibrate_light_current(laser(trial)); });
-  EXPECT_LT(off[0].inside95, 0.9);
+}
+
+// A power meter whose scatter goes with the power, and a sweep that is weighted so.
+LightCurrentData weighted_laser(int trial) {
+  auto random = tests::lab_numbers(static_cast<std::uint64_t>(trial), 42);
+  LightCurrentData data;
+  for (int i = 0; i <= 60; ++i) data.current_a.push_back(1e-3 * i);
+  data.power_w.resize(61);
+  for (std::size_t i = 0; i < data.power_w.size(); ++i) {
+    const double over = (data.current_a[i] - 12e-3) / 2e-3;
+    const double soft = over > 0 ? over + std::log1p(std::exp(-over)) : std::log1p(std::exp(over));
+    const double truth = 0.002 * data.current_a[i] + 0.3 * 2e-3 * soft;
+    data.sigma_w.push_back(1e-6 + 0.01 * truth);
+    data.power_w[i] = truth + data.sigma_w.back() * random.normal();
+  }
+  return data;
+}
+
+TEST(LightCurrentCoverage, known_scatter_covers_and_only_with_the_weights) {
+  constexpr int trials = 2000;
+  const std::vector<std::string> names{"threshold_current", "slope_efficiency"};
+  const auto covered = tests::coverage(trials, names, {12e-3, 0.302}, [](int trial) {
+    return calibrate_light_current(weighted_laser(trial));
+  });
+  const auto unweighted = tests::coverage(trials, names, {12e-3, 0.302}, [](int trial) {
+    LightCurrentData data = weighted_laser(trial);
+    data.sigma_w.clear();
+    return calibrate_light_current(data);
+  });
+  for (std::size_t k = 0; k < names.size(); ++k) {
+    EXPECT_NEAR(covered[k].inside95, 0.95, tests::binomial_bound(0.95, trials)) << names[k];
+    EXPECT_NEAR(covered[k].inside68, 0.6827, tests::binomial_bound(0.6827, trials)) << names[k];
+    EXPECT_GT(std::abs(unweighted[k].inside95 - 0.95), tests::binomial_bound(0.95, trials))
+        << names[k];
+  }
 }
 
 TEST(LightCurrent, rollover_is_left_out_and_named) {

@@ -124,8 +124,18 @@ TEST(PhotonTransferCoverage, intervals_cover_as_they_say) {
     for (std::size_t k = 0; k < names.size(); ++k) {
       EXPECT_NEAR(covered[k].inside95, 0.95, tests::binomial_bound(0.95, trials))
           << names[k] << " method " << static_cast<int>(method);
+      EXPECT_NEAR(covered[k].inside68, 0.6827, tests::binomial_bound(0.6827, trials))
+          << names[k] << " method " << static_cast<int>(method);
     }
   }
+  // Variances that count four times the pixels they come from.
+  const auto overweighted = tests::coverage(400, {"K", "eta"}, {0.25, 0.6}, [&](int trial) {
+    PhotonTransferData data = camera(trial, 0, 40000);
+    data.pixels = 160000;
+    return calibrate_photon_transfer(data, PtcMethod::weighted, false);
+  });
+  EXPECT_LT(overweighted[0].inside95, 0.8);
+  EXPECT_LT(overweighted[1].inside95, 0.8);
   // Power: lines through a response curved by 3 % miss K far more often than 5 %.
   const auto biased = tests::coverage(300, {"K"}, {0.25}, [&](int trial) {
     return calibrate_photon_transfer(camera(trial, -0.03, 40000), PtcMethod::weighted, false);

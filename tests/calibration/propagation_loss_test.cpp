@@ -30,8 +30,38 @@ TEST(PropagationLossCoverage, intervals_cover_as_they_say) {
   for (const auto& share : covered) {
     EXPECT_NEAR(share.inside95, 0.95, tests::binomial_bound(0.95, trials));
   }
-  // Power: with the normal factor instead of Student's, 4 degrees of freedom cover 88 %.
-  EXPECT_GT(std::abs(0.88 - 0.95), tests::binomial_bound(0.95, trials));
+}
+
+// Guides that were measured with unequal care, and are weighted so.
+CutbackData unequal_guides(int trial) {
+  auto random = tests::lab_numbers(static_cast<std::uint64_t>(trial), 32);
+  CutbackData data;
+  data.length_cm = {0, 0.5, 1, 2, 3, 4.5};
+  data.sigma_db = {0.03, 0.03, 0.06, 0.1, 0.2, 0.3};
+  for (std::size_t i = 0; i < 6; ++i) {
+    data.transmission_db.push_back(-9 - 2.3 * data.length_cm[i] +
+                                   data.sigma_db[i] * random.normal());
+  }
+  return data;
+}
+
+TEST(PropagationLossCoverage, known_scatter_covers_and_only_with_the_weights) {
+  constexpr int trials = 2000;
+  const std::vector<std::string> names{"propagation_loss", "intercept"};
+  const auto covered = tests::coverage(trials, names, {2.3, -9}, [](int trial) {
+    return calibrate_propagation_loss(unequal_guides(trial));
+  });
+  const auto unweighted = tests::coverage(trials, names, {2.3, -9}, [](int trial) {
+    CutbackData data = unequal_guides(trial);
+    data.sigma_db.clear();
+    return calibrate_propagation_loss(data);
+  });
+  for (std::size_t k = 0; k < names.size(); ++k) {
+    EXPECT_NEAR(covered[k].inside95, 0.95, tests::binomial_bound(0.95, trials)) << names[k];
+    EXPECT_NEAR(covered[k].inside68, 0.6827, tests::binomial_bound(0.6827, trials)) << names[k];
+    EXPECT_GT(std::abs(unweighted[k].inside95 - 0.95), tests::binomial_bound(0.95, trials))
+        << names[k];
+  }
 }
 
 TEST(PropagationLoss, an_off_guide_is_named_and_rejects) {

@@ -63,6 +63,80 @@ TEST(ResonatorCoverage, intervals_cover_as_they_say_and_only_with_the_weights) {
   EXPECT_GT(std::abs(unweighted[0].inside95 - 0.95), tests::binomial_bound(0.95, 400));
 }
 
+// Two couplers r and the ring's amplitude a: through or drop port.
+ResonatorData add_drop(int trial, bool drop, double a, double r) {
+  auto random = tests::lab_numbers(static_cast<std::uint64_t>(trial), 92);
+  ResonatorData data;
+  data.drop_port = drop;
+  data.curve.y_unit = "W";
+  for (int i = 0; i < 900; ++i) {
+    const double f = centre_hz + 600e9 * (i - 400) / 900;
+    const double cosine = std::cos(2 * std::numbers::pi * (f - centre_hz) / fsr_hz);
+    const double whole = 1 - 2 * r * r * a * cosine + std::pow(r * r * a, 2);
+    const double through = (r * r - 2 * r * r * a * cosine + std::pow(r * a, 2)) / whole;
+    const double dropped = std::pow(1 - r * r, 2) * a / whole;
+    const double y = 2e-4 * (drop ? dropped : through);
+    data.curve.x.push_back(f);
+    data.curve.y.push_back(y + std::hypot(0.005 * y, 1e-8) * random.normal());
+  }
+  data.curve.relative = 0.005;
+  data.curve.floor = 1e-8;
+  return data;
+}
+
+TEST(Resonator, an_add_drop_ring_of_equal_couplers_needs_no_phase) {
+  for (const double a : {0.99, 0.95}) {  // more and less than the couplers take
+    ResonatorData data = add_drop(1, false, a, 0.97);
+    data.equal_couplers = true;
+    data.circumference_cm = 0.03;
+    data.path_length_cm = 1;
+    const auto result = calibrate_resonator(data);
+    ASSERT_EQ(result.verdict, Verdict::accepted);
+    const auto near = [&](const char* name, double truth) {
+      EXPECT_NEAR(result.parameter(name).value, truth, 4 * result.parameter(name).combined())
+          << name << " " << a;
+      EXPECT_LT(result.parameter(name).combined(), 0.05 * truth);
+    };
+    near("round_trip_amplitude", a);
+    near("self_coupling", 0.97);
+    near("propagation_loss", -20 * std::log10(a) / 0.03);
+    // Rates add up: 1 / Q = 1 / Q_i + 2 / Q_c.
+    EXPECT_NEAR(
+        1 / result.parameter("intrinsic_q").value + 2 / result.parameter("coupling_q").value,
+        1 / result.parameter("q").value, 1e-9 / result.parameter("q").value);
+    ASSERT_EQ(result.device.size(), 1U);
+    data.equal_couplers = false;
+    EXPECT_THROW(calibrate_resonator(data).parameter("round_trip_amplitude"), ConfigError);
+  }
+}
+
+TEST(Resonator, a_drop_port_knows_the_width_and_the_product) {
+  const auto result = calibrate_resonator(add_drop(2, true, 0.98, 0.97));
+  ASSERT_EQ(result.verdict, Verdict::accepted) << testing::PrintToString(result.reasons);
+  const auto through = calibrate_resonator(add_drop(2, false, 0.98, 0.97));
+  for (const char* name : {"linewidth", "fsr", "q", "finesse"}) {
+    EXPECT_NEAR(
+        result.parameter(name).value, through.parameter(name).value,
+        5 * std::hypot(result.parameter(name).combined(), through.parameter(name).combined()))
+        << name;
+  }
+  const Estimate& product = result.parameter("amplitude_product");
+  EXPECT_NEAR(product.value, 0.98 * 0.97 * 0.97, 4 * product.combined());
+  EXPECT_TRUE(result.device.empty());
+  EXPECT_THAT(result.identifiability, HasSubstr("product of round-trip amplitude"));
+  ResonatorData told = add_drop(2, true, 0.98, 0.97);
+  told.coupling = Coupling::under;
+  EXPECT_THROW(calibrate_resonator(told), ConfigError);
+  // A dip is no peak, and a peak no dip.
+  for (const bool drop : {false, true}) {
+    ResonatorData other = add_drop(2, drop, 0.98, 0.97);
+    other.drop_port = !drop;
+    const auto refused = calibrate_resonator(other);
+    EXPECT_EQ(refused.verdict, Verdict::not_identifiable);
+    EXPECT_THAT(refused.identifiability, HasSubstr("--port drop"));
+  }
+}
+
 TEST(Resonator, several_resonances_give_the_range_and_the_exchange_is_said) {
   ResonatorData data = sweep(1, 800e9, 1200);
   const auto unknown = calibrate_resonator(data);

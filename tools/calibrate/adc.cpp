@@ -68,6 +68,17 @@ int run(const Options& options, const Streams& streams) {
   result.points_used = y.size();
   result.tables.push_back({"record", {{"sample", unit, y}}, false});
   note_table(result, table);
+  // A sine fitted to a clipped one reaches beyond what the record shows.
+  const auto [lowest, highest] = std::minmax_element(y.begin(), y.end());
+  const double beyond =
+      std::max(fit.offset + fit.amplitude - *highest, *lowest - fit.offset + fit.amplitude);
+  if (fit.converged && beyond > std::max(0.01 * fit.amplitude, 5 * fit.noise / std::sqrt(8.0)) &&
+      beyond > 2 * fit.noise) {
+    result.warnings.push_back(
+        fmt::format("the fitted sine reaches {:.3g} {} beyond the record: it is clipped, and ENOB "
+                    "and SINAD are those of a clipped sine; use less amplitude",
+                    beyond, unit));
+  }
   if (!fit.converged) {
     result.verdict = calibration::Verdict::no_convergence;
     result.reasons.push_back(

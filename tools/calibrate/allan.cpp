@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <memory>
 
@@ -17,7 +18,7 @@ namespace {
 
 struct Options {
   FitKindOptions common;
-  std::string column, data = "phase", rate = "1Hz", deviation = "oadev", taus = "octave", nominal;
+  std::string column, data = "auto", rate, deviation = "oadev", taus = "octave", nominal;
   double confidence = 0.95;
 };
 
@@ -68,6 +69,32 @@ std::string law_name(int alpha) {
   }
 }
 
+// Of even times beside the readings [s].
+std::optional<double> step_of_time_column(const data::LabTable& table,
+                                          const std::string& readings) {
+  for (const auto& column : table.columns) {
+    if (column.name == readings || !has_dimension(column, "s")) continue;
+    const auto t = data::column_in(table, column.name, "s");
+    if (t.size() < 2) continue;
+    std::vector<double> differences;
+    for (std::size_t i = 1; i < t.size(); ++i) differences.push_back(t[i] - t[i - 1]);
+    const auto middle = differences.begin() + static_cast<std::ptrdiff_t>(differences.size() / 2);
+    std::nth_element(differences.begin(), middle, differences.end());
+    const double step = *middle;
+    for (std::size_t i = 1; i < t.size(); ++i) {
+      if (!(std::abs(t[i] - t[i - 1] - step) < 0.01 * std::abs(step))) {
+        throw DataError(
+            fmt::format("{}: {} steps by {:.4g} s where most steps are {:.4g} s (a deviation needs "
+                        "even times). "
+                        "Fill the gap, or cut the record there.",
+                        place_of_row(table, i), column.name, t[i] - t[i - 1], step));
+      }
+    }
+    if (step > 0) return step;
+  }
+  return std::nullopt;
+}
+
 int run(const Options& options, const Streams& streams) {
   const auto kind = calibration::stability_of_name(options.deviation);
   if (!kind) {
@@ -78,18 +105,33 @@ int run(const Options& options, const Streams& streams) {
   if (!(options.confidence > 0 && options.confidence < 1)) {
     throw ConfigError("--confidence: not between 0 and 1. Write for example 0.683.");
   }
-  const double rate = option_quantity("--rate", options.rate, "Hz");
+  double rate = optional_quantity("--rate", options.rate, "Hz").value_or(1);
   if (!(rate > 0)) throw ConfigError("--rate: not above 0 Hz. Write for example --rate 1Hz.");
   const auto table = read_only_file("allan", options.common);
   const std::string name = only_column(table, options.column, {});
   const data::LabColumn& column = table.column(name);
+  if (options.rate.empty()) {
+    if (const auto step = step_of_time_column(table, name)) rate = 1 / *step;
+  }
   std::vector<double> x;
   calibration::CalibrationResult result;
-  if (options.data == "phase") {
+  std::string kind_of_data = options.data;
+  if (kind_of_data == "auto") {
+    std::string lower = name;
+    std::transform(lower.begin(), lower.end(), lower.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const bool frequency = has_dimension(column, "Hz") || lower.find("freq") != std::string::npos;
+    kind_of_data = frequency ? "frequency" : "phase";
+    if (frequency) {
+      result.warnings.push_back(
+          fmt::format("\"{}\" is taken as a frequency (--data phase for the other)", name));
+    }
+  }
+  if (kind_of_data == "phase") {
     // Phase without a unit counts in seconds, as time interval files do.
     x = column.unit.empty() || column.unit == "1" ? column.values
                                                   : data::column_in(table, name, "s");
-  } else if (options.data == "frequency") {
+  } else if (kind_of_data == "frequency") {
     const bool plain = column.unit.empty() || column.unit == "1";
     std::vector<double> y = plain ? column.values : data::column_in(table, name, "Hz");
     double nominal = 0;
@@ -236,7 +278,8 @@ Verb calibrate_allan() {
     options->common.define_files(app);
     app.add_option("--column", options->column, "Its column (default: the only one)");
     app.add_option("--data", options->data, "phase or frequency")->capture_default_str();
-    app.add_option("--rate", options->rate, "Samples per time")->capture_default_str();
+    app.add_option("--rate", options->rate,
+                   "Samples per time (default: of a column of times, else 1Hz)");
     app.add_option("--nominal", options->nominal,
                    "Frequency that a frequency record is relative to");
     app.add_option("--deviation", options->deviation, "Which deviation")->capture_default_str();

@@ -37,6 +37,20 @@ bool fits(const data::LabColumn& column, const std::string& unit) {
   return have && want && data::same_dimension(*have, *want);
 }
 
+// A running number or a time of the rows.
+bool counts_rows(const data::LabColumn& column) {
+  const std::string name = plain(column.name);
+  bool counts = has_dimension(column, "s");
+  for (const char* usual : {"sample", "samples", "index", "n", "#", "no", "row", "point", "mjd",
+                            "time", "t", "epoch"}) {
+    counts = counts || name == usual;
+  }
+  for (std::size_t i = 1; counts && i < column.values.size(); ++i) {
+    counts = column.values[i] > column.values[i - 1];
+  }
+  return counts;
+}
+
 std::string columns_of(const data::LabTable& table) {
   std::string text;
   for (const auto& column : table.columns) {
@@ -164,15 +178,29 @@ std::optional<std::pair<double, double>> FitKindOptions::parsed_range(
 std::string only_column(const data::LabTable& table, const std::string& given,
                         const std::vector<std::string>& others) {
   if (!given.empty()) return table.column(given).name;
-  std::vector<std::string> names;
+  std::vector<std::string> names, readings;
   for (const auto& column : table.columns) {
-    if (std::find(others.begin(), others.end(), column.name) == others.end()) {
-      names.push_back(column.name);
-    }
+    if (std::find(others.begin(), others.end(), column.name) != others.end()) continue;
+    names.push_back(column.name);
+    if (!counts_rows(column)) readings.push_back(column.name);
   }
   if (names.size() == 1) return names[0];
+  if (readings.size() == 1) return readings[0];
   throw ConfigError(fmt::format("--column: {} has {} columns that it could be. Name one of {}.",
                                 table.file.string(), names.size(), data::joined_names(names)));
+}
+
+std::string column_or_usual(const data::LabTable& table, const std::string& name,
+                            const std::vector<std::string>& usual) {
+  if (table.find(name) != nullptr) return name;
+  std::vector<std::string> found;
+  for (const auto& column : table.columns) {
+    if (plain(column.name) == plain(name)) return column.name;
+    for (const auto& one : usual) {
+      if (plain(column.name) == plain(one)) found.push_back(column.name);
+    }
+  }
+  return found.size() == 1 ? found[0] : name;
 }
 
 bool has_dimension(const data::LabColumn& column, const std::string& unit) {
@@ -208,6 +236,7 @@ std::string find_column(const data::LabTable& table, const ColumnWish& wish,
     for (const auto& column : table.columns) {
       if (column.name == wish.given) return column.name;
     }
+    if (const auto* column = table.find(wish.given)) return column->name;
     for (const auto& column : table.columns) {
       if (plain(column.name) == plain(wish.given)) return column.name;
     }
@@ -238,6 +267,12 @@ std::string require_column(const data::LabTable& table, const ColumnWish& wish,
   if (!found.empty()) return found;
   const std::string example =
       wish.names.empty() ? wish.role : fmt::format("{} [{}]", wish.names.front(), wish.unit);
+  if (table.find("column_1") != nullptr) {
+    throw DataError(fmt::format(
+        "{}: the file has no header (which column is the {}?). Name its {} columns with --columns "
+        "\"{}, …\".",
+        table.file.string(), wish.role, table.columns.size(), example));
+  }
   throw DataError(
       fmt::format("{}: no column of the {} (columns: {}). Name it with {} NAME, or head it \"{}\".",
                   table.file.string(), wish.role, columns_of(table), wish.option, example));
@@ -462,6 +497,27 @@ calibration::CurveData read_signal_curve(const FitKindOptions& options, const Cu
   return curve_of(options, columns, table, all, outside);
 }
 
+std::vector<std::string> split_at(const std::string& text, char at) {
+  std::vector<std::string> parts;
+  std::string part;
+  for (const char c : text + at) {
+    if (c != at) {
+      part += c;
+      continue;
+    }
+    const auto first = part.find_first_not_of(' ');
+    if (first != std::string::npos) {
+      parts.push_back(part.substr(first, part.find_last_not_of(' ') - first + 1));
+    }
+    part.clear();
+  }
+  return parts;
+}
+
+std::vector<std::string> comma_separated(const std::string& text) {
+  return split_at(text, ',');
+}
+
 calibration::InputFile input_of(const data::LabTable& table) {
   return {table.file.string(), table.sha256, table.format};
 }
@@ -520,7 +576,7 @@ int finish(const FitKindOptions& options, const CalibrationResult& result, const
                                  significant(result.hold_out->rms, 3),
                                  100 * result.hold_out->coverage95);
     }
-    for (const auto& point : result.rejected) {
+    for (const auto& point : calibration::grouped(result.rejected)) {
       streams.out << fmt::format("left out: {} ({})\n", point.place, point.reason);
     }
   }

@@ -87,6 +87,10 @@ std::optional<std::pair<double, double>> quantity_range(const std::string& optio
 // The column that --column names, or the only one besides those of `others`; ConfigError.
 std::string only_column(const data::LabTable& table, const std::string& given,
                         const std::vector<std::string>& others);
+// The column `name` if there is one, else the one column that has one of its other usual names;
+// `name` where there is none or more than one, for the error.
+std::string column_or_usual(const data::LabTable& table, const std::string& name,
+                            const std::vector<std::string>& usual);
 // Whether a column has a unit, and of that dimension.
 bool has_dimension(const data::LabColumn& column, const std::string& unit);
 
@@ -135,6 +139,10 @@ void read_weights(const FitKindOptions& options, const CurveOptions& columns,
 // An option that may be left out: nullopt where its text is empty.
 std::optional<double> optional_quantity(const std::string& option, const std::string& text,
                                         const std::string& unit);
+
+// The parts of a list, without the blanks around them; empty ones are none.
+std::vector<std::string> split_at(const std::string& text, char at);
+std::vector<std::string> comma_separated(const std::string& text);
 
 calibration::InputFile input_of(const data::LabTable& table);
 // Inputs, warnings and instrument settings of a table go into the result.

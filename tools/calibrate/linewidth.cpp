@@ -22,8 +22,40 @@ struct Options {
   std::string carrier_halfwidth, carrier_power, rbw, averages;
 };
 
+// Frequency noise that is written as its root (Hz/sqrt(Hz)), or as the phase noise of one sideband
+// (dBc/Hz over the offset f: S_nu = 2 f^2 10^(L/10)), in Hz^2/Hz.
+void as_frequency_noise(const Options& options, data::LabTable& table) {
+  const auto rewrite = [&](data::LabColumn& column, const std::string& what) {
+    column.unit = "Hz^2/Hz";
+    table.warnings.push_back(fmt::format("\"{}\" is {}", column.name, what));
+  };
+  for (auto& column : table.columns) {
+    if (!options.columns.y.empty() && table.find(options.columns.y) != &column) continue;
+    if (has_dimension(column, "Hz/sqrt(Hz)")) {
+      column.values = data::column_in(table, column.name, "Hz/sqrt(Hz)");
+      for (double& v : column.values) v *= v;
+      rewrite(column, "a root of a density: it is squared");
+    } else if (column.unit == "dBc/Hz") {
+      const std::string offset =
+          require_column(table,
+                         {"offset frequency",
+                          "--frequency",
+                          options.columns.x,
+                          {"f", "frequency", "freq", "offset", "offset frequency"},
+                          "Hz"},
+                         {column.name});
+      const auto f = data::column_in(table, offset, "Hz");
+      for (std::size_t i = 0; i < f.size(); ++i) {
+        column.values[i] = 2 * f[i] * f[i] * std::pow(10, column.values[i] / 10);
+      }
+      rewrite(column, "phase noise of one sideband: S_nu = 2 f^2 L(f)");
+    }
+  }
+}
+
 int run(const Options& options, const Streams& streams) {
-  const auto table = read_only_file("linewidth", options.common);
+  auto table = read_only_file("linewidth", options.common);
+  as_frequency_noise(options, table);
   const ColumnWish frequency{
       "frequency", "--frequency", options.columns.x, {"f", "frequency", "freq", "offset"}, "Hz"};
   std::vector<std::string> named;
@@ -124,6 +156,11 @@ int run(const Options& options, const Streams& streams) {
   }
   auto result = calibration::calibrate_linewidth(data, options.common.holdout_blocks());
   result.rejected.insert(result.rejected.end(), outside.begin(), outside.end());
+  if (!frequency_noise && !(data.resolution_hz > 0)) {
+    result.warnings.push_back(
+        "RBW not in file: whether the line is wider than the analyser's filter is not checked; "
+        "pass --rbw 10kHz");
+  }
   if (data.delay_s) result.settings["delay"] = fmt::format("{:g} s", *data.delay_s);
   note_table(result, table);
   return finish(options.common, result, streams);
@@ -136,7 +173,8 @@ Verb calibrate_linewidth_kind() {
   verb.name = "linewidth";
   verb.summary = "Linewidth of a laser from frequency noise or a beat spectrum";
   verb.description =
-      "A column in Hz^2/Hz is a frequency noise: h0 + flicker / f, linewidth = pi h0, and the "
+      "A column in Hz^2/Hz (Hz/sqrt(Hz); dBc/Hz of phase noise) is a frequency noise: h0 + flicker "
+      "/ f, linewidth = pi h0, and the "
       "beta-line\n"
       "width. Anything else (dBm, W, dB, 1) is the spectrum of a beat: Lorentzian, --model voigt, "
       "or with\n"

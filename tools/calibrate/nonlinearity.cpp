@@ -29,9 +29,12 @@ struct Channel {
 
 std::map<double, Channel> channels_of(const Options& options, const data::LabTable& table) {
   std::map<double, Channel> channels;
-  const auto& x = table.column(options.input).values;
-  const auto& y = table.column(options.output).values;
-  const data::LabColumn* labels = table.find(options.channel);
+  const auto& x =
+      table.column(column_or_usual(table, options.input, {"in", "input", "x", "P in"})).values;
+  const auto& y =
+      table.column(column_or_usual(table, options.output, {"out", "output", "y", "P out"})).values;
+  const data::LabColumn* labels =
+      table.find(column_or_usual(table, options.channel, {"ch", "pixel", "cell", "neuron"}));
   if (labels == nullptr && options.channel != "channel") table.column(options.channel);
   for (std::size_t i = 0; i < x.size(); ++i) {
     Channel& channel = channels[labels != nullptr ? labels->values[i] : 0];

@@ -10,6 +10,7 @@
 #include "data/lab_units.hpp"
 #include "photonics/error.hpp"
 #include "tools/calibrate/fit_kind.hpp"
+#include "tools/calibrate/laser_currents.hpp"
 
 namespace attojoule::tools {
 namespace {
@@ -19,6 +20,7 @@ struct Options {
   std::string frequency, noise, dark, photocurrent, load = "50ohm", gain, gain_uncertainty;
   std::string photocurrent_uncertainty, rbw, averaging, averages, sigma;
   std::string model = "white";
+  LaserCurrentOptions bias;
 };
 
 struct Density {
@@ -79,8 +81,8 @@ Density density_of(const Options& options, const data::LabTable& table, const st
   return density;
 }
 
-int run(const Options& options, const Streams& streams) {
-  const auto table = read_only_file("rin", options.common);
+calibration::CalibrationResult fit_spectrum(const Options& options, const data::LabTable& table,
+                                            const std::string& photocurrent) {
   const ColumnWish frequency{
       "frequency", "--frequency", options.frequency, {"f", "frequency", "freq"}, "Hz"};
   const std::string f_column = require_column(table, frequency);
@@ -121,7 +123,7 @@ int run(const Options& options, const Streams& streams) {
     }
   }
   data.scale_uncertainty = one_trace;
-  if (options.photocurrent.empty()) {
+  if (photocurrent.empty()) {
     const auto setting = data::setting_in(table, "photocurrent", "A");
     if (!setting) {
       throw DataError(fmt::format(
@@ -131,7 +133,7 @@ int run(const Options& options, const Streams& streams) {
     }
     data.photocurrent_a = *setting;
   } else {
-    data.photocurrent_a = option_quantity("--photocurrent", options.photocurrent, "A");
+    data.photocurrent_a = option_quantity("--photocurrent", photocurrent, "A");
   }
   data.dc_power_w = lit.is_rin ? 1 : data.photocurrent_a * data.photocurrent_a * load * gain;
   data.photocurrent_uncertainty =
@@ -170,6 +172,33 @@ int run(const Options& options, const Streams& streams) {
   result.rejected.insert(result.rejected.end(), outside.begin(), outside.end());
   result.settings["photocurrent"] = fmt::format("{:g} A", data.photocurrent_a);
   note_table(result, table);
+  return result;
+}
+
+int run(const Options& options, const Streams& streams) {
+  const auto& files = options.common.files;
+  const auto photocurrents = one_for_each("--photocurrent", options.photocurrent, files.size());
+  if (files.size() == 1) {
+    const auto table = read_only_file("rin", options.common);
+    return finish(options.common, fit_spectrum(options, table, photocurrents[0]), streams);
+  }
+  if (options.model != "relaxation") {
+    throw ConfigError(
+        fmt::format("rin: {} files (one spectrum is fitted). Give one, or --model relaxation for "
+                    "spectra at several bias currents.",
+                    files.size()));
+  }
+  if (!options.common.holdout.empty()) {
+    throw ConfigError(
+        "--holdout: several files (blocks are cut out of one). Fit one file with it first.");
+  }
+  std::vector<data::LabTable> tables;
+  std::vector<calibration::CalibrationResult> results;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    tables.push_back(data::read_lab_file(files[i], options.common.reading.read_options()));
+    results.push_back(fit_spectrum(options, tables.back(), photocurrents[i]));
+  }
+  auto result = over_currents("rin", options.bias, options.common.scale_sigma, tables, results);
   return finish(options.common, result, streams);
 }
 
@@ -187,7 +216,11 @@ Verb calibrate_rin() {
       "level is an upper limit and the exit code 5; within 1 dB of thermal and shot noise an upper "
       "limit\n"
       "as well. --model relaxation fits the relaxation oscillation: relaxation_frequency, "
-      "damping.\n"
+      "damping;\n"
+      "with one file a bias current (--currents, or \"# bias current: 30 mA\" in the files) the "
+      "laws over\n"
+      "it: f_r = D sqrt(I - I_th), gamma = K f_r^2 + gamma_0, and the bandwidth that damping "
+      "allows.\n"
       "Exit codes: 0 ok, 2 usage, 3 bad input, 4 no convergence, 5 not identifiable, 6 model\n"
       "rejected (--strict).";
   verb.examples = {
@@ -198,7 +231,8 @@ Verb calibrate_rin() {
     app.add_option("--frequency", options->frequency, "Column of the frequency");
     app.add_option("--noise", options->noise, "Column of the noise with light");
     app.add_option("--dark", options->dark, "Column of the noise without light");
-    app.add_option("--photocurrent", options->photocurrent, "Where the file does not say: 1mA");
+    app.add_option("--photocurrent", options->photocurrent,
+                   "Where the file does not say: 1mA, or one for each file: \"1mA, 1.4mA\"");
     app.add_option("--photocurrent-uncertainty", options->photocurrent_uncertainty,
                    "Relative, type B: 1%");
     app.add_option("--load", options->load, "Resistor that the photocurrent flows through")
@@ -213,6 +247,7 @@ Verb calibrate_rin() {
     app.add_option("--model", options->model, "white or relaxation")
         ->check(CLI::IsMember({"white", "relaxation"}))
         ->capture_default_str();
+    options->bias.define(app);
     return [options](const Streams& streams) { return run(*options, streams); };
   };
   return verb;

@@ -1,4 +1,4 @@
-// attojoule calibrate ring: transmission of an all-pass ring resonator.
+// attojoule calibrate ring: transmission of a ring resonator.
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
@@ -18,17 +18,19 @@ struct Options {
   FitKindOptions common;
   CurveOptions columns;
   std::string fsr, circumference, group_index, path_length;
-  std::string coupling = "unknown";
+  std::string coupling = "unknown", port = "through";
+  bool equal_couplers = false;
 };
 
 int run(const Options& options, const Streams& streams) {
   constexpr double c = photonics::constants::speed_of_light_m_per_s;
   const auto table = read_only_file("ring", options.common);
-  const ColumnWish signal_wish{"transmission",
-                               "--power",
-                               options.columns.y,
-                               {"T", "transmission", "P", "power", "level", "I", "photocurrent"},
-                               "W"};
+  const ColumnWish signal_wish{
+      "transmission",
+      "--power",
+      options.columns.y,
+      {"T", "transmission", "through", "drop", "P", "power", "level", "I", "photocurrent"},
+      "W"};
   std::vector<std::string> named;
   if (!signal_wish.given.empty()) named.push_back(find_column(table, signal_wish));
   // Over frequency or over wavelength; the fit is over frequency.
@@ -73,6 +75,8 @@ int run(const Options& options, const Streams& streams) {
   data.coupling = options.coupling == "under"  ? calibration::Coupling::under
                   : options.coupling == "over" ? calibration::Coupling::over
                                                : calibration::Coupling::unknown;
+  data.drop_port = options.port == "drop";
+  data.equal_couplers = options.equal_couplers;
   auto result = calibration::calibrate_resonator(data, options.common.holdout_blocks());
   result.rejected.insert(result.rejected.end(), outside.begin(), outside.end());
   note_table(result, table);
@@ -84,7 +88,7 @@ int run(const Options& options, const Streams& streams) {
 Verb calibrate_ring() {
   Verb verb;
   verb.name = "ring";
-  verb.summary = "All-pass ring resonator: linewidth, Q, coupling and loss";
+  verb.summary = "Ring resonator, all-pass or add-drop: linewidth, Q, coupling and loss";
   verb.description =
       "T = B (M + X) / (1 + X) over frequency or wavelength, in dB, dBm, W or as a ratio: "
       "linewidth [Hz],\n"
@@ -93,7 +97,10 @@ Verb calibrate_ring() {
       "amplitudes. Round-trip amplitude and self-coupling cannot be told apart by a transmission: "
       "they are\n"
       "`larger` and `smaller` unless --coupling says which. Then propagation_loss follows from\n"
-      "--circumference or --group-index, and with --path-length a device file.\n"
+      "--circumference or --group-index, and with --path-length a device file. An add-drop ring: "
+      "the\n"
+      "through port with --equal-couplers tells them apart; --port drop fits a peak, which knows "
+      "the width only.\n"
       "Exit codes: 0 ok, 2 usage, 3 bad input, 4 no convergence, 5 not identifiable, 6 model\n"
       "rejected (--strict).";
   verb.examples = {
@@ -109,6 +116,11 @@ Verb calibrate_ring() {
     app.add_option("--coupling", options->coupling, "unknown, under (a < r) or over (a > r)")
         ->check(CLI::IsMember({"unknown", "under", "over"}))
         ->capture_default_str();
+    app.add_option("--port", options->port, "through (a dip) or drop (a peak)")
+        ->check(CLI::IsMember({"through", "drop"}))
+        ->capture_default_str();
+    app.add_flag("--equal-couplers", options->equal_couplers,
+                 "Through port of an add-drop ring of two equal couplers");
     app.add_option("--circumference", options->circumference, "Of the ring: 0.3mm");
     app.add_option("--group-index", options->group_index, "Of the waveguide: 4.2");
     app.add_option("--path-length", options->path_length,

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <numbers>
 #include <numeric>
 #include <optional>
 
@@ -14,6 +15,7 @@
 #include "data/names.hpp"
 #include "photonics/error.hpp"
 #include "tools/calibrate/fit_kind.hpp"
+#include "tools/calibrate/laser_currents.hpp"
 
 namespace attojoule::tools {
 namespace {
@@ -23,6 +25,8 @@ using calibration::not_known;
 struct Options {
   FitKindOptions common;
   std::string element = "S21", column, reference, poles = "auto", of = "receiver";
+  bool laser = false;  // its relaxation oscillation
+  LaserCurrentOptions bias;
 };
 
 // A standard error that came out as nothing (data without scatter) says nothing.
@@ -48,13 +52,73 @@ std::pair<std::vector<std::string>, std::string> formula_of(calibration::LowPass
   return {};
 }
 
-int run(const Options& options, const Streams& streams) {
+// Rows in the order of the frequency; several of one frequency (repeated sweeps) become their mean.
+void in_order_of_frequency(std::vector<double>& f, std::vector<double>& level,
+                           std::vector<double>& phase, std::vector<std::string>& places,
+                           calibration::CalibrationResult& result) {
+  std::vector<std::size_t> order(f.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return f[a] < f[b]; });
+  std::vector<double> sorted_f, sorted_level, sorted_phase;
+  std::vector<std::string> sorted_places;
+  for (std::size_t k = 0; k < order.size();) {
+    std::size_t end = k;
+    double sum = 0, cosine = 0, sine = 0;
+    for (; end < order.size() && f[order[end]] == f[order[k]]; ++end) {
+      sum += level[order[end]];
+      if (!phase.empty()) {
+        cosine += std::cos(phase[order[end]]);
+        sine += std::sin(phase[order[end]]);
+      }
+    }
+    sorted_f.push_back(f[order[k]]);
+    sorted_level.push_back(sum / static_cast<double>(end - k));
+    if (!phase.empty()) sorted_phase.push_back(std::atan2(sine, cosine));
+    sorted_places.push_back(places[order[k]]);
+    k = end;
+  }
+  if (sorted_f.size() < f.size()) {
+    result.warnings.push_back(
+        fmt::format("{} rows have a frequency of another row: each frequency's mean is taken",
+                    f.size() - sorted_f.size()));
+  }
+  f = sorted_f;
+  level = sorted_level;
+  phase = sorted_phase;
+  places = sorted_places;
+}
+
+std::vector<calibration::LowPass> candidates_of(const Options& options) {
+  using calibration::LowPass;
+  std::vector<LowPass> all{LowPass::one_pole, LowPass::two_poles, LowPass::complex_pair,
+                           LowPass::complex_pair_and_pole};
+  if (options.poles == "1") all = {LowPass::one_pole};
+  if (options.poles == "2") all = {LowPass::two_poles, LowPass::complex_pair};
+  if (options.poles == "3") all = {LowPass::complex_pair_and_pole};
+  if (options.poles == "none") all.clear();
+  if (all.size() == 4 && options.poles != "auto") {
+    throw ConfigError(fmt::format("--poles: \"{}\" is none of auto, none, 1, 2, 3. Write one.",
+                                  data::shown_text(options.poles)));
+  }
+  if (!options.laser) return all;
+  // Relaxation oscillation: a complex pair, alone or with a parasitic pole.
+  std::erase_if(all, [](LowPass m) { return m == LowPass::one_pole || m == LowPass::two_poles; });
+  if (all.empty()) {
+    throw ConfigError(fmt::format(
+        "--poles {} beside --laser: a relaxation oscillation is a pair of poles (2), or one with a "
+        "parasitic pole (3). Write one of these, or auto.",
+        options.poles));
+  }
+  return all;
+}
+
+calibration::CalibrationResult analyse(const Options& options, const data::LabTable& table) {
   using calibration::LowPass;
   if (options.of != "receiver" && options.of != "modulator") {
     throw ConfigError(fmt::format("--of: \"{}\" is neither receiver nor modulator. Write one.",
                                   data::shown_text(options.of)));
   }
-  const auto table = read_only_file("s21", options.common);
   calibration::CalibrationResult result;
   result.kind = "s21";
   const auto all_f = data::column_in(table, table.columns[0].name, "Hz");
@@ -125,6 +189,7 @@ int run(const Options& options, const Streams& streams) {
     level.push_back(all_level[i]);
     if (!all_phase.empty()) phase.push_back(all_phase[i]);
   }
+  in_order_of_frequency(f, level, phase, places, result);
   if (f.size() < 8) {
     throw DataError(
         fmt::format("{}: {} points in the range (at least eight are needed); widen "
@@ -149,19 +214,8 @@ int run(const Options& options, const Streams& streams) {
                   std::min(reference.second, f.back()));
   result.points_used = f.size();
   using Kind = calibration::PlotSeries::Kind;
-  std::vector<LowPass> candidates;
-  if (options.poles == "1") candidates = {LowPass::one_pole};
-  if (options.poles == "2") candidates = {LowPass::two_poles, LowPass::complex_pair};
-  if (options.poles == "3") candidates = {LowPass::complex_pair_and_pole};
-  if (options.poles == "auto") {
-    candidates = {LowPass::one_pole, LowPass::two_poles, LowPass::complex_pair,
-                  LowPass::complex_pair_and_pole};
-  }
-  if (candidates.empty() && options.poles != "none") {
-    throw ConfigError(fmt::format("--poles: \"{}\" is none of auto, none, 1, 2, 3. Write one.",
-                                  data::shown_text(options.poles)));
-  }
-  if (!three) {
+  const std::vector<LowPass> candidates = candidates_of(options);
+  if (!three && !options.laser) {
     not_identifiable(result,
                      "the level does not fall 3 dB below its reference within the sweep, which "
                      "therefore has no bandwidth: sweep further, or give --reference");
@@ -171,8 +225,13 @@ int run(const Options& options, const Streams& streams) {
                             true,
                             false,
                             {{"measured", f, level, {}, Kind::points}}});
-    return finish(options.common, result, streams);
+    return result;
   }
+  // A resonance is seen at its peak before the level falls.
+  const double start_hz = three
+                              ? three->frequency_hz
+                              : f[static_cast<std::size_t>(
+                                    std::max_element(level.begin(), level.end()) - level.begin())];
   bool fitted = false;
   if (!candidates.empty()) {
     // Points below the reference range may be shaped by couplings that a low pass has not.
@@ -204,8 +263,8 @@ int run(const Options& options, const Streams& streams) {
     std::string failure;
     auto failed = calibration::FitStatus::no_convergence;
     for (const LowPass candidate : candidates) {
-      auto fit = calibration::fit_low_pass(curve.x, curve.y, candidate, three->frequency_hz,
-                                           noisy ? scatter : 0);
+      auto fit =
+          calibration::fit_low_pass(curve.x, curve.y, candidate, start_hz, noisy ? scatter : 0);
       if (fit.status != calibration::FitStatus::converged) {
         failure = fit.message;
         failed = fit.status;
@@ -244,6 +303,21 @@ int run(const Options& options, const Streams& streams) {
                                         p.begin() + static_cast<std::ptrdiff_t>(names.size()));
                        return calibration::model_bandwidth(at, model, 3.0103).frequency_hz;
                      });
+      const auto& model_width = result.parameters.back();
+      if (!(model_width.combined() < 0.3 * model_width.value)) {
+        not_identifiable(
+            result,
+            fmt::format("the level scatters by {:.2g} dB and leaves the bandwidth to +- {:.2g} of "
+                        "{:.3g} Hz; average more, or sweep over more of the roll-off",
+                        scatter, model_width.combined(), model_width.value));
+      }
+      if (options.laser) {
+        append_derived(result, "relaxation_frequency", "Hz", "f_r of the oscillation",
+                       [](const std::vector<double>& p) { return p[1]; });
+        append_derived(
+            result, "damping", "1/s", "gamma = 2 pi f_r / Q",
+            [](const std::vector<double>& p) { return 2 * std::numbers::pi * p[1] / p[2]; });
+      }
       result.method +=
           fmt::format("; {}, {}", calibration::name_of(model),
                       options.poles == "auto" ? "chosen by Schwarz's criterion" : "as asked for");
@@ -256,7 +330,8 @@ int run(const Options& options, const Streams& streams) {
       if (noisy && result.chi2_reduced() > 2 && rms > 0.1) {
         reject(result,
                fmt::format("the low pass misses the level by {:.2f} dB, points scatter by {:.2f} "
-                           "dB: its poles describe the response roughly only (narrow --range)",
+                           "dB: its poles describe the response roughly only (narrow --range, or "
+                           "--poles none for the bandwidths alone)",
                            rms, scatter));
       }
       std::vector<std::size_t> points(curve.x.size());
@@ -267,7 +342,8 @@ int run(const Options& options, const Streams& streams) {
           "Level of " + name);
       for (auto& plot : result.plots) plot.log_x = true;
       result.tables.push_back(models);
-      result.python = scipy_check(curve, points, *best, 1, names, best->values, formula.second);
+      result.python =
+          scipy_check(result, curve, points, *best, 1, names, best->values, formula.second);
     }
   }
   if (!fitted) {
@@ -291,15 +367,19 @@ int run(const Options& options, const Streams& streams) {
         fmt::join(f, ", "), fmt::join(level, ", "), std::max(reference.first, f.front()),
         std::min(reference.second, f.back()));
   }
-  append_separate(result, {"bandwidth_3dBe", "Hz", three->frequency_hz, known(three->error_hz), 0,
-                           not_known, not_known, "where the level crosses reference - 3 dB"});
-  append_separate(result, {"reference", "dB", three->reference_db, known(three->reference_error_db),
-                           0, not_known, not_known, "median of the reference range"});
+  if (three)
+    append_separate(result, {"bandwidth_3dBe", "Hz", three->frequency_hz, known(three->error_hz), 0,
+                             not_known, not_known, "where the level crosses reference - 3 dB"});
+  if (three)
+    append_separate(result,
+                    {"reference", "dB", three->reference_db, known(three->reference_error_db), 0,
+                     not_known, not_known, "median of the reference range"});
   if (six) {
     append_separate(result, {"bandwidth_6dBe", "Hz", six->frequency_hz, known(six->error_hz), 0,
                              not_known, not_known, "3 dB optical, behind a photodiode"});
   }
   // The simulator's path is one pole: the corner of that pole, or the pole that has this bandwidth.
+  if (!three) return result;
   result.device.push_back(
       {options.of + ".bandwidth", "Hz", fitted ? "bandwidth_of_model" : "bandwidth_3dBe", 1});
   if (phase.size() >= 3) {
@@ -327,7 +407,26 @@ int run(const Options& options, const Streams& streams) {
                             false,
                             {{"group delay", f, delay, {}, Kind::line}}});
   }
-  return finish(options.common, result, streams);
+  return result;
+}
+
+int run(const Options& options, const Streams& streams) {
+  const auto& files = options.common.files;
+  if (files.size() == 1 || !options.laser) {
+    if (!options.bias.currents.empty() && !options.laser) {
+      throw ConfigError(
+          "--currents: responses at several bias currents are of a laser. Pass --laser, too.");
+    }
+    return finish(options.common, analyse(options, read_only_file("s21", options.common)), streams);
+  }
+  std::vector<data::LabTable> tables;
+  std::vector<calibration::CalibrationResult> results;
+  for (const auto& file : files) {
+    tables.push_back(data::read_lab_file(file, options.common.reading.read_options()));
+    results.push_back(analyse(options, tables.back()));
+  }
+  return finish(options.common, over_currents("s21", options.bias, false, tables, results),
+                streams);
 }
 
 }  // namespace
@@ -346,6 +445,11 @@ Verb calibrate_s21() {
       "behind a photodiode. Low passes of one to three poles are fitted, and the one that "
       "Schwarz's\n"
       "criterion prefers is given. Group delay where the file has phases.\n"
+      "--laser: of a laser's modulation response, |H|^2 with its relaxation_frequency and damping; "
+      "with one\n"
+      "file a bias current (--currents) the laws over it: f_r = D sqrt(I - I_th), gamma = K f_r^2 "
+      "+ "
+      "gamma_0.\n"
       "Parameters: gain, f0, Q, f1 …, bandwidth_of_model, bandwidth_3dBe, reference, "
       "bandwidth_6dBe;\n"
       "figure group_delay. The 3 dB bandwidth goes into device.yaml as receiver.bandwidth or\n"
@@ -364,6 +468,9 @@ Verb calibrate_s21() {
     app.add_option("--poles", options->poles, "auto, none, 1, 2 or 3")->capture_default_str();
     app.add_option("--of", options->of, "Whose bandwidth it is: receiver or modulator")
         ->capture_default_str();
+    app.add_flag("--laser", options->laser,
+                 "The response of a laser: relaxation oscillation and damping");
+    options->bias.define(app);
     return [options](const Streams& streams) { return run(*options, streams); };
   };
   return verb;

@@ -35,23 +35,6 @@ struct Options {
   std::string impedance;
 };
 
-std::vector<std::string> split(const std::string& text, char at) {
-  std::vector<std::string> parts;
-  std::string part;
-  for (const char c : text + at) {
-    if (c != at) {
-      part += c;
-      continue;
-    }
-    const auto first = part.find_first_not_of(' ');
-    if (first != std::string::npos) {
-      parts.push_back(part.substr(first, part.find_last_not_of(' ') - first + 1));
-    }
-    part.clear();
-  }
-  return parts;
-}
-
 bool is_level(const data::LabColumn& column) {
   const auto unit = data::parse_lab_unit(column.unit);
   return unit && unit->is_level();
@@ -226,7 +209,7 @@ void read_traces(const Options& options, const data::LabTable& table, ShotNoiseD
   for (const auto& column : table.columns) {
     if (column.name != frequency) traces.push_back(&column);
   }
-  const std::vector<std::string> levels = split(options.levels, ',');
+  const std::vector<std::string> levels = split_at(options.levels, ',');
   std::vector<std::pair<const data::LabColumn*, std::string>> lit;
   for (std::size_t i = 0; i < levels.size(); ++i) {
     const auto equals = levels[i].find('=');
@@ -264,7 +247,7 @@ void read_traces(const Options& options, const data::LabTable& table, ShotNoiseD
   }
   Band band{10 * rbw, f.back()};
   if (!options.band.empty()) {
-    const auto parts = split(options.band, ':');
+    const auto parts = split_at(options.band, ':');
     if (parts.size() != 2) {
       throw ConfigError(
           fmt::format("--band {}: no band (noise is averaged over it). Write --band 1MHz:10MHz.",

@@ -76,8 +76,14 @@ print('gain', repr(float(line[0])), repr(float(u_line[0])))
 print('offset', repr(float(line[1])), repr(float(u_line[1])))
 )";
 
-int run(const Options& options, const Streams& streams) {
-  const auto table = read_only_file("weights", options.common);
+int run(const Options& given, const Streams& streams) {
+  const auto table = read_only_file("weights", given.common);
+  Options options = given;
+  options.target =
+      column_or_usual(table, given.target, {"set", "setpoint", "set point", "programmed", "goal"});
+  options.write = column_or_usual(table, given.write, {"cycle", "programming", "write cycle"});
+  options.value = column_or_usual(
+      table, given.value, {"measured", "reading", "weight", "readout", "G", "conductance", "y"});
   const data::LabColumn& value = table.column(options.value);
   const std::string unit = value.unit.empty() ? "1" : value.unit;
   // Both in the unit of the measured value.
