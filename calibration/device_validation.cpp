@@ -180,6 +180,7 @@ void predict(CalibrationResult& result, const JointProblem& problem) {
   held.rms = std::sqrt(held.rms / n);
   held.chi2_per_point = chi2 / n;
   held.coverage95 = static_cast<double>(inside) / n;
+  held.how = "each predicted at the device's values";
   result.hold_out = held;
   const std::string x_label =
       m.columns.empty() ? "point" : fmt::format("{} [{}]", m.columns.front().first, m.x_unit);

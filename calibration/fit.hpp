@@ -174,6 +174,7 @@ struct HoldOut {
   double chi2_per_point = 0;  // mean of [(y - prediction) / error]^2
   double coverage95 = 0;      // share of points inside their 95 % prediction band
   std::size_t points = 0;
+  std::string how = "each predicted from the other blocks";  // for reports
 };
 // Throws ConfigError where a block's complement has too few points, RunError where one does not
 // converge.

@@ -366,10 +366,10 @@ std::string report_html(const CalibrationResult& result) {
   }
   if (result.hold_out) {
     html += fmt::format(
-        "<h2>Held-out blocks</h2>\n<p>{} points, each predicted from the other blocks: rms {:.4g}, "
+        "<h2>Held-out points</h2>\n<p>{} points, {}: rms {:.4g}, "
         "chi2 per point {:.3g}, {:.1f} % inside their 95 % bands.</p>\n",
-        result.hold_out->points, result.hold_out->rms, result.hold_out->chi2_per_point,
-        100 * result.hold_out->coverage95);
+        result.hold_out->points, result.hold_out->how, result.hold_out->rms,
+        result.hold_out->chi2_per_point, 100 * result.hold_out->coverage95);
   }
   for (const ResultTable& table : result.tables) {
     if (table.in_report) html += table_html(table);

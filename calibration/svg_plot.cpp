@@ -81,9 +81,12 @@ std::vector<Tick> ticks_of(const Axis& axis) {
       break;
     }
   }
+  // As many digits as tell neighbours apart: a sweep of gigahertz lies at hundreds of terahertz.
+  const double largest = std::max(std::abs(low), std::abs(high));
+  const int digits = std::clamp(static_cast<int>(std::ceil(std::log10(largest / step))) + 1, 6, 15);
   for (double v = std::ceil(low / step) * step; v <= high * (1 + 1e-12); v += step) {
     const double value = std::abs(v) < 1e-9 * step ? 0 : v;
-    ticks.push_back({value, fmt::format("{:.6g}", value)});
+    ticks.push_back({value, fmt::format("{:.{}g}", value, digits)});
   }
   return ticks;
 }

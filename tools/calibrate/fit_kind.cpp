@@ -572,8 +572,8 @@ int finish(const FitKindOptions& options, const CalibrationResult& result, const
       if (table.in_report) streams.out << "\n" << table.name << "\n" << text_of(table);
     }
     if (result.hold_out) {
-      streams.out << fmt::format("held-out blocks: rms {}, {:.1f} % inside their 95 % bands\n",
-                                 significant(result.hold_out->rms, 3),
+      streams.out << fmt::format("held out, {}: rms {}, {:.1f} % inside their 95 % bands\n",
+                                 result.hold_out->how, significant(result.hold_out->rms, 3),
                                  100 * result.hold_out->coverage95);
     }
     for (const auto& point : calibration::grouped(result.rejected)) {
