@@ -50,6 +50,8 @@ std::vector<SliceAxis> slice_axes(const OperatorCall& call) {
       end = std::clamp<std::int64_t>(end, -1, extent - 1);
       result[axis] = {start, step, start > end ? (start - end - 1) / -step + 1 : 0};
     }
+    // A step that is never taken may have any length.
+    if (result[axis].count <= 1) result[axis].step = 1;
   }
   return result;
 }

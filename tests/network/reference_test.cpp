@@ -2,6 +2,8 @@
 // Shapes are odd on purpose: vector kernels go wrong at their ends.
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include <string>
 #include <vector>
 
@@ -306,6 +308,23 @@ TEST(MatMulReference, operands_that_are_views) {
   model.node("Sum", {"a", "b", "c", "d"}, "y");
   model.output("y");
   expect_same_as_plain(model, {{5, 6}, {12, 10}});
+}
+
+// One row is left, so that the step of -2^63 + 1 or 2^63 - 1 is never taken (found by fuzzing).
+TEST(MatMulReference, slices_of_one_row_with_a_step_of_any_length) {
+  constexpr auto far = std::numeric_limits<std::int64_t>::max();
+  for (const std::int64_t step : {far, -far}) {
+    OnnxModel model;
+    model.input("x", {4, 6});
+    model.constant("from", {1}, Integers{2});
+    model.constant("to", {1}, Integers{step > 0 ? far : -far});
+    model.constant("axes", {1}, Integers{0});
+    model.constant("step", {1}, Integers{step});
+    model.node("Slice", {"x", "from", "to", "axes", "step"}, "row");
+    model.node("MatMul", {"row", model.random("w", {6, 3})}, "y");
+    model.output("y");
+    expect_same_as_plain(model, {{4, 6}});
+  }
 }
 
 TEST(MatMulReference, expanded_operands) {
