@@ -161,6 +161,9 @@ struct ResizeAxis {
   bool is_half_pixel_linear = false;  // linear, at (i + 0.5) in / out - 0.5
 };
 std::vector<ResizeAxis> resize_axes(const OperatorCall& call);
+// The order in which axes go from one extent to the other, those that shrink first: no array on the
+// way is larger than both ends.
+std::vector<std::size_t> shrinking_first(const Shape& from, const Shape& to);
 
 // What Split gives every output of the axis.
 std::vector<std::int64_t> split_sizes(const OperatorCall& call, std::int64_t extent);

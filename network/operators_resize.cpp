@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 
 #include "network/operators.hpp"
 
@@ -212,7 +213,7 @@ void evaluate_resize(const OperatorCall& call, const InputTensors& in,
   const double outside = call.real("extrapolation_value", 0);
   Shape shape = in[0]->shape;
   std::vector<double> values = in[0]->values;
-  for (std::size_t axis = 0; axis < axes.size(); ++axis) {
+  for (const std::size_t axis : shrinking_first(shape, out[0].shape)) {
     if (axes[axis].is_copy) continue;
     std::int64_t outer = 1;
     std::int64_t inner = 1;
@@ -307,6 +308,14 @@ std::vector<ResizeAxis> resize_axes(const OperatorCall& call) {
     }
   }
   return result;
+}
+
+std::vector<std::size_t> shrinking_first(const Shape& from, const Shape& to) {
+  std::vector<std::size_t> order(from.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_partition(order.begin(), order.end(),
+                        [&](std::size_t axis) { return to[axis] < from[axis]; });
+  return order;
 }
 
 std::span<const Operator> resize_operators() {

@@ -452,7 +452,7 @@ void resize(const Adjoint& a) {
   const auto axes = resize_axes(a.call);
   std::vector<double> gradient = a.dy();
   Shape shape = a.out[0].shape;
-  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+  for (const std::size_t axis : shrinking_first(shape, a.in[0]->shape)) {
     if (axes[axis].is_copy) continue;
     Shape narrow = shape;
     narrow[axis] = a.in[0]->shape[axis];

@@ -165,7 +165,7 @@ def draw_measurements(axes: Axes, all_learned: list[Learned]) -> None:
                  color=COLOURS[index % len(COLOURS)], label=one.label)
     axes.set_xticks(range(len(ticks)))
     axes.set_xticklabels(list(ticks), fontsize=8)
-    axes.set_xlabel("round: curvature measured without noise, under that of the energies so far")
+    axes.set_xlabel("round: curvature without noise, or under that so far")
     axes.set_ylabel("cross entropy, nats")
     axes.grid(True, axis="y")
     axes.legend(fontsize=8)
