@@ -153,7 +153,7 @@ TEST(Allan, ClosedForms) {
 
 TEST(Allan, IntervalsCover) {
   constexpr int sets = 2000;
-  int inside = 0, inside_narrow = 0;
+  int inside = 0, inside68 = 0, inside_narrow = 0;
   for (int set = 0; set < sets; ++set) {
     photonics::RandomSequence random({.seed = 17}, static_cast<std::uint64_t>(set));
     std::vector<double> y(255);
@@ -164,6 +164,8 @@ TEST(Allan, IntervalsCover) {
       if (point.m != 8) continue;
       const double truth = 1 / std::sqrt(8.0);
       inside += truth >= point.lower && truth <= point.upper;
+      const auto [low, high] = stability_interval(point, 0.683);
+      inside68 += truth >= low && truth <= high;
       // A wrong number of degrees of freedom (as if every term were independent) must be seen.
       const double narrow = 2 / std::sqrt(2.0 * static_cast<double>(point.terms));
       inside_narrow += std::abs(point.deviation / truth - 1) < narrow;
@@ -171,6 +173,7 @@ TEST(Allan, IntervalsCover) {
   }
   const double bound = 3 * std::sqrt(0.95 * 0.05 / sets);
   EXPECT_NEAR(inside / static_cast<double>(sets), 0.95, bound);
+  EXPECT_NEAR(inside68 / static_cast<double>(sets), 0.683, 3 * std::sqrt(0.683 * 0.317 / sets));
   EXPECT_LT(inside_narrow / static_cast<double>(sets), 0.95 - bound);
 }
 

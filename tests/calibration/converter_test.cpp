@@ -101,6 +101,7 @@ TEST(Converter, KnownStep) {
 TEST(Converter, Coverage) {
   constexpr int sets = 2000;
   int amplitude68 = 0, amplitude95 = 0, omega95 = 0, offset95 = 0, sinad95 = 0, doubled = 0;
+  int omega68 = 0, offset68 = 0, sinad68 = 0;
   for (int set = 0; set < sets; ++set) {
     const auto stream = static_cast<std::uint64_t>(set);
     const double omega = 0.3 + 0.001 * static_cast<double>(set % 997);
@@ -110,17 +111,23 @@ TEST(Converter, Coverage) {
     amplitude95 += std::abs(fit.amplitude - 1) < 1.97 * fit.amplitude_error;
     omega95 += std::abs(fit.omega - omega) < 1.97 * fit.omega_error;
     offset95 += std::abs(fit.offset - 0.2) < 1.97 * fit.offset_error;
+    omega68 += std::abs(fit.omega - omega) < fit.omega_error;
+    offset68 += std::abs(fit.offset - 0.2) < fit.offset_error;
     const auto figures = converter_figures(fit, 0);
     const double truth = 20 * std::log10(1 / (std::sqrt(2.0) * 0.05));
     // The four fitted parameters lower the residuals' mean square by 4 / 256: 0.068 dB.
-    sinad95 += std::abs(figures.sinad_db - 10 * std::log10(256.0 / 252) - truth) <
-               1.96 * figures.sinad_error_db;
+    const double off = std::abs(figures.sinad_db - 10 * std::log10(256.0 / 252) - truth);
+    sinad68 += off < figures.sinad_error_db;
+    sinad95 += off < 1.96 * figures.sinad_error_db;
     doubled += std::abs(fit.amplitude - 1) < 2 * 1.97 * fit.amplitude_error;
   }
   const double total = sets;
   const double b68 = 3 * std::sqrt(0.683 * 0.317 / sets), b95 = 3 * std::sqrt(0.95 * 0.05 / sets);
   EXPECT_NEAR(amplitude68 / total, 0.683, b68);
   EXPECT_NEAR(amplitude95 / total, 0.95, b95);
+  EXPECT_NEAR(omega68 / total, 0.683, b68);
+  EXPECT_NEAR(offset68 / total, 0.683, b68);
+  EXPECT_NEAR(sinad68 / total, 0.683, b68);
   EXPECT_NEAR(omega95 / total, 0.95, b95);
   EXPECT_NEAR(offset95 / total, 0.95, b95);
   EXPECT_NEAR(sinad95 / total, 0.95, b95);

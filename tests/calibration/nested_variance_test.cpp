@@ -55,13 +55,14 @@ TEST(NestedVariance, Coverage) {
   for (const bool even : {true, false}) {
     for (const double programming : {0.1, 0.02}) {
       const Truth truth{programming};
-      int write95 = 0, read95 = 0, gain95 = 0, pooled = 0;
+      int write95 = 0, read95 = 0, gain68 = 0, gain95 = 0, pooled = 0;
       double mean = 0;
       for (int set = 0; set < sets; ++set) {
         const auto result = simulated(static_cast<std::uint64_t>(set), truth, even);
         const double variance = truth.write * truth.write;
         write95 += result.write_lower <= variance && variance <= result.write_upper;
         read95 += result.read_lower <= 0.0025 && 0.0025 <= result.read_upper;
+        gain68 += std::abs(result.gain - truth.gain) < result.gain_error;
         gain95 += std::abs(result.gain - truth.gain) < 1.96 * result.gain_error;
         mean += result.write_variance / sets;
         // Programming noise taken from all writes as if reads had none.
@@ -72,6 +73,9 @@ TEST(NestedVariance, Coverage) {
       EXPECT_NEAR(read95 / total, 0.95, bound) << even << programming;
       // Approximate where the design is uneven, and for the line's error from few targets.
       EXPECT_NEAR(write95 / total, 0.95, even ? bound : 0.03) << even << programming;
+      EXPECT_GT(gain68 / total, 0.65) << even << programming;
+      // Of eight targets the line's error is on the safe side where programming noise is small.
+      EXPECT_LT(gain68 / total, 0.76) << even << programming;
       EXPECT_GT(gain95 / total, 0.93) << even << programming;
       EXPECT_NEAR(mean, truth.write * truth.write, 5 * 0.0035 * 0.6 / std::sqrt(total)) << even;
       // Small programming noise: ignoring the reads' share must be seen.
