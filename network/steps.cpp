@@ -185,14 +185,17 @@ void GatherRowsStep::run(StepRun& run) const {
   const float* indices = run.read(indices_);
   float* out = run.at(out_);
   for (std::int64_t i = 0; i < count_; ++i) {
-    auto row = static_cast<std::int64_t>(indices[i]);
-    if (row < 0) row += rows_;
-    if (row < 0 || row >= rows_) {
+    // Compared as it is: a computed index may be no number at all.
+    const auto rows = static_cast<double>(rows_);
+    const auto index = static_cast<double>(indices[i]);
+    if (!(index > -rows - 1 && index < rows)) {
       throw DataError(
           fmt::format("sample {}: {}: index {} of a table of {} rows. Use the data set "
                       "(vocabulary) that the network was trained for.",
                       run.sample, what_, indices[i], rows_));
     }
+    const auto position = static_cast<std::int64_t>(index);
+    const std::int64_t row = position < 0 ? position + rows_ : position;
     std::copy_n(table + row * row_size_, row_size_, out + i * row_size_);
   }
 }

@@ -97,6 +97,20 @@ void require_fit(const network::Graph& graph, const network::Value& input,
                               remedy_for(input.shape, shape)));
 }
 
+// Accuracy is that of one answer a sample: scores of classes, in one axis.
+void require_one_answer(const network::Graph& graph, const std::filesystem::path& model) {
+  const network::Value& output = graph.value(graph.outputs[0]);
+  const auto axes = std::count_if(output.shape.begin(), output.shape.end(),
+                                  [](std::int64_t extent) { return extent > 1; });
+  if (axes <= 1) return;
+  throw DataError(fmt::format(
+      "{}: output '{}' of shape {} holds scores of several positions (accuracy is that of "
+      "one answer a sample, the class with the largest score). Export the scores of one "
+      "position as the first output, such as a language model's last one; 'attojoule map' "
+      "takes the network as it is.",
+      model.string(), output.name, network::to_string(output.shape)));
+}
+
 }  // namespace
 
 network::SampleSource source_of(const data::Dataset& dataset, const std::vector<int>& sources) {
@@ -173,6 +187,7 @@ LoadedNetwork load_network(const std::filesystem::path& model, const data::Datas
   network::bind_inputs(graph, shapes);
   network::score_both_classes(graph);
   network::simplify(graph);
+  require_one_answer(graph, model);
   return {network::Program(std::move(graph), options), std::move(sources), std::move(file.sha256)};
 }
 

@@ -682,7 +682,7 @@ TEST(OperatorErrors, index_outside_a_table) {
   model.output("y");
   const network::Program program = make_program(model, {{1, 2}});
   EXPECT_NO_THROW(run_clean(program, {{3, -4}}));
-  for (const float id : {4.0f, -5.0f}) {
+  for (const float id : {4.0f, -5.0f, NAN, INFINITY, 1e30f}) {
     try {
       run_clean(program, {{0, id}});
       ADD_FAILURE() << "index " << id << " is accepted";

@@ -111,6 +111,16 @@ TEST_F(BadInput, network_of_one_output) {
                  {"a network of one output", "Export the scores of all classes"});
 }
 
+TEST_F(BadInput, network_of_several_answers) {
+  OnnxModel model;
+  model.input("x", {-1, 12});
+  model.constant("pairs", {3}, Integers{-1, 4, 3});
+  model.node("Reshape", {"x", "pairs"}, "y");
+  model.output("y");
+  expect_refused(command(write("several.onnx", model.bytes()), data_file()), exit_data,
+                 {"several.onnx: output 'y' of shape", "scores of several positions"});
+}
+
 TEST_F(BadInput, weights_that_are_no_numbers) {
   OnnxModel model;
   model.input("x", {-1, 12});
