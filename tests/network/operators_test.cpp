@@ -675,6 +675,16 @@ TEST(OperatorErrors, shape_that_depends_on_the_input) {
   EXPECT_THAT(error_of(model, {{1, 6}, {2}}), HasSubstr("depends on the network's input"));
 }
 
+// Nothing to compute, and loops around nothing that would take a day (found by fuzzing).
+TEST(OperatorErrors, endless_shapes_without_elements) {
+  OnnxModel model;
+  model.input("x", {1, std::int64_t{1} << 31, std::int64_t{1} << 20, 0});
+  model.node("LogSoftmax", {"x"}, "y");
+  model.output("y");
+  EXPECT_THAT(error_of(model, {{1, std::int64_t{1} << 31, std::int64_t{1} << 20, 0}}),
+              HasSubstr("too large"));
+}
+
 TEST(OperatorErrors, index_outside_a_table) {
   OnnxModel model;
   model.input("ids", {1, 2}, onnx::TensorProto::INT64);
