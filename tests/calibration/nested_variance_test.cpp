@@ -74,7 +74,7 @@ TEST(NestedVariance, Coverage) {
       // Approximate where the design is uneven, and for the line's error from few targets.
       EXPECT_NEAR(write95 / total, 0.95, even ? bound : 0.03) << even << programming;
       EXPECT_GT(gain68 / total, 0.65) << even << programming;
-      // Of eight targets the line's error is on the safe side where programming noise is small.
+      // Known to be too wide from eight targets: 72 to 74 % instead of 68 %.
       EXPECT_LT(gain68 / total, 0.76) << even << programming;
       EXPECT_GT(gain95 / total, 0.93) << even << programming;
       EXPECT_NEAR(mean, truth.write * truth.write, 5 * 0.0035 * 0.6 / std::sqrt(total)) << even;
