@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "data/operating_point_file.hpp"
 #include "tools/text_table.hpp"
@@ -75,6 +76,20 @@ std::string certificate_line(const LearnReport& report, const Certificate& c) {
   const char* unit = is_loss(report) ? "nats" : "points";
   return fmt::format("{:.2f} {} lost, at most {:.2f} with 95 % confidence; target {:.4g}: {}",
                      c.degradation * scale, unit, c.upper95 * scale, c.target * scale, decision(c));
+}
+
+// Where more is lost than the target, and more than on the search images: the `search_target` that
+// would hold the target if what both lose kept its ratio.
+std::optional<double> smaller_search_target(const LearnReport& report) {
+  const auto& settings = report.settings;
+  const double here = report.certificate.degradation, there = report.outcome.check.degradation;
+  if (!(here > report.certificate.target) || !(there > 0) || !(there < here)) return {};
+  const double share = there / here * report.certificate.target / report.outcome.target;
+  if (!(share < 1)) return {};
+  if (settings.target_kind == TargetKind::accuracy) {  // that is to remain
+    return 100 * (report.outcome.clean - report.outcome.target * share);
+  }
+  return settings.search_target.value_or(settings.target) * share;
 }
 
 // What step `index` of a round was.
@@ -150,6 +165,14 @@ void print_learn_table(const LearnReport& report, std::ostream& out) {
         report.search_images, report.search_seeds,
         outcome.check.upper95 * (is_loss(report) ? 1 : 100), is_loss(report) ? "nats" : "points");
   }
+  if (const auto less = smaller_search_target(report)) {
+    const double scale = is_loss(report) ? 1 : 100;
+    out << fmt::format(
+        "search    {:.2f} {} were lost on the search images, {:.2f} here: search with samples that "
+        "the network was not trained on, or for less (learn.search_target: {})\n",
+        outcome.check.degradation * scale, is_loss(report) ? "nats" : "points",
+        report.certificate.degradation * scale, significant(*less, 2));
+  }
   if (!report.curve.empty()) {
     std::vector<std::vector<std::string>> points;
     const auto cell = [](const network::AccuracyEstimate& e) {
@@ -193,7 +216,9 @@ void print_learn_json(const LearnReport& report, std::ostream& out) {
       {"search_images", report.search_images},
       {"search_seeds", report.search_seeds},
       {"search",
-       {{"degradation", outcome.check.degradation},
+       {{"target", outcome.target},
+        {"clean_accuracy", outcome.clean},
+        {"degradation", outcome.check.degradation},
         {"criterion", outcome.check.criterion},
         {"upper95", outcome.check.upper95},
         {"images", outcome.check.images},
@@ -299,6 +324,9 @@ void write_learn_result(const LearnReport& report, data::ResultWriter& writer) {
   scalar("search_images", static_cast<double>(report.search_images), "1",
          "samples of range_data that were searched with");
   scalar("search_seeds", report.search_seeds, "1", "noise seeds of the search");
+  scalar("search_target", outcome.target, is_loss(report) ? "nat" : "1",
+         "what the search may lose on its samples");
+  scalar("search_clean_accuracy", outcome.clean, "1", "of the samples searched with, noiseless");
   const auto write_certificate = [&](const std::string& group, const Certificate& c) {
     const char* unit = is_loss(report) ? "nat" : "1";
     writer.scalar(group + "/degradation", c.degradation, unit, "lost to the noise");

@@ -74,6 +74,15 @@ std::int64_t whole(const ConfigNode& node, const std::string& key, std::int64_t 
   return value;
 }
 
+double read_target(const ConfigNode& node, const char* key, double highest) {
+  const double value = node.number(key, Dimension::none);
+  if (!(value > 0) || !(value <= highest)) {
+    node.child(key).fail(fmt::format("learn.{}: {} is outside 0 to {}", key, value, highest),
+                         "Give a number above 0, such as 2");
+  }
+  return value;
+}
+
 }  // namespace
 
 const char* to_string(LearnMethod method) {
@@ -101,13 +110,11 @@ LearnSettings read_learn_settings(const ConfigNode& node) {
     }
     chosen = &target;
     s.target_kind = target.kind;
-    s.target = node.number(target.key, Dimension::none);
-    if (!(s.target > 0) || !(s.target <= target.highest)) {
-      node.child(target.key)
-          .fail(
-              fmt::format("learn.{}: {} is outside 0 to {}", target.key, s.target, target.highest),
-              "Give a number above 0, such as 2");
-    }
+    s.target = read_target(node, target.key, target.highest);
+  }
+  if (node.has("search_target")) {
+    const double highest = chosen != nullptr ? chosen->highest : target_keys.front().highest;
+    s.search_target = read_target(node, "search_target", highest);
   }
   constexpr std::array bounds{std::pair{"upper95", true}, std::pair{"mean", false}};
   s.bound = choose(node, "search_bound", bounds, "upper95");
@@ -158,6 +165,7 @@ std::string to_yaml(const LearnSettings& s) {
   const auto optional = [&text](const char* key, auto value) {
     if (value > 0) text += fmt::format(", {}: {}", key, value);
   };
+  if (s.search_target) text += fmt::format(", search_target: {}", *s.search_target);
   optional("learning_images", s.learning_images);
   optional("search_images", s.search_images);
   optional("search_seeds", s.search_seeds);

@@ -30,6 +30,9 @@ struct LearnSettings {
   network::Objective objective = network::Objective::optical;
   TargetKind target_kind = TargetKind::points;
   double target = 2;  // in the unit of its kind
+  // What the search may lose on its own samples, in the same unit: less than the target where the
+  // network was trained on them and is surer of them than of others. The target if not given.
+  std::optional<double> search_target;
   // Whether the search holds the upper 95 % bound of the degradation within the target, or its
   // mean.
   bool bound = true;

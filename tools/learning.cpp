@@ -541,7 +541,9 @@ LearningOutcome Learning::run() {
   clean.keep_losses = losses;
   clean_ = parts_->evaluator->run(clean, {});
   outcome.clean = clean_.accuracy();
-  target_ = outcome.target = allowed_loss(settings_, outcome.clean);
+  LearnSettings of_search = settings_;
+  of_search.target = settings_.search_target.value_or(settings_.target);
+  target_ = outcome.target = allowed_loss(of_search, outcome.clean);
 
   const Points one(program.products().size(), {photonics::OperatingPoint{1, 1, 1}});
   const bool repeats = experiment.law == photonics::Law::garg_thermal ||

@@ -59,8 +59,8 @@ struct LearningState {
 };
 
 struct LearningOutcome {
-  double target = 0;  // fraction (nats)
-  double clean = 0;   // accuracy (mean loss) on the search images
+  double target = 0;  // of the search, fraction (nats)
+  double clean = 0;   // accuracy on the search images
   double uniform_mean = 0;
   double continuous_mean = 0;  // learned, before the schedule
   std::vector<network::ProductOperatingPoint> uniform, continuous, scheduled;

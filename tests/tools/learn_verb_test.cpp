@@ -361,6 +361,55 @@ TEST_F(LearnVerb, other_targets) {
   EXPECT_NEAR(loss["learn"]["certificate"]["degradation"].get<double>(), 0.1, 0.05);
 }
 
+TEST_F(LearnVerb, a_network_surer_of_its_training_data_is_searched_for_less) {
+  // Training samples: those that the network tells best, as if it had been trained on them.
+  files_of_experiment();
+  constexpr std::int64_t samples = 1500, drawn = 4 * samples;
+  const auto inputs = random_reals(drawn * 48, 9);
+  const network::Program program = make_program(branched_network(), {{1, 48}});
+  struct Sample {
+    float margin;
+    std::int64_t first;
+    int label;
+  };
+  std::vector<Sample> all;
+  for (std::int64_t i = 0; i < drawn; ++i) {
+    const auto at = inputs.begin() + i * 48;
+    auto logits = run_clean(program, {{at, at + 48}});
+    const auto best = std::max_element(logits.begin(), logits.end());
+    const float highest = *best;
+    const int label = static_cast<int>(best - logits.begin());
+    *best = -1e9f;
+    all.push_back({highest - *std::max_element(logits.begin(), logits.end()), i * 48, label});
+  }
+  std::nth_element(all.begin(), all.begin() + samples, all.end(),
+                   [](const Sample& a, const Sample& b) { return a.margin > b.margin; });
+  std::vector<float> kept;
+  std::vector<int> labels;
+  for (std::int64_t i = 0; i < samples; ++i) {
+    const auto& sample = all[static_cast<std::size_t>(i)];
+    kept.insert(kept.end(), inputs.begin() + sample.first, inputs.begin() + sample.first + 48);
+    labels.push_back(sample.label);
+  }
+  Hdf5Dataset(path("train.h5"))
+      .write("inputs", {samples, 48}, kept)
+      .write("labels", {samples}, labels);
+
+  const json whole = parse(run_command(arguments({})))["learn"];
+  EXPECT_GT(whole["certificate"]["lower95"], 0.02);
+  EXPECT_EQ(whole["search"]["target"], 0.02);
+  EXPECT_EQ(whole["search"]["clean_accuracy"], 1);
+  auto in_words = arguments({});
+  std::erase(in_words, "--json");
+  EXPECT_THAT(run_command(in_words).out, HasSubstr("(learn.search_target: 0."));
+  const json less = parse(run_command(arguments({"--set", "learn.search_target=0.2"})))["learn"];
+  EXPECT_EQ(less["certificate"]["target"], 0.02);
+  EXPECT_EQ(less["search"]["target"], 0.002);
+  EXPECT_LT(less["search"]["degradation"], 0.002);
+  EXPECT_LT(less["certificate"]["degradation"], whole["certificate"]["degradation"]);
+  EXPECT_GT(less["mean_photons_per_mac"], whole["mean_photons_per_mac"]);
+}
+
 TEST_F(LearnVerb, laws_of_repeats_get_whole_repeats) {
   const json thermal =
       parse(learn({"--set", "law=garg-thermal", "--set", "range_data.images=200", "--set",

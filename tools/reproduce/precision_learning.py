@@ -29,39 +29,50 @@ NETWORKS: dict[str, dict[str, object]] = {
         "model": "onn_qat_mlp_mnist.onnx",
         "data": "mnist_test.h5",
         "range": "mnist_train5000.h5",
-        "set": ["learn.search_images=2000"],
+        "set": ["learn.method=hybrid"],
     },
     "resnet20": {
         "model": "resnet20_cifar10.onnx",
         "data": "cifar10_test1000.h5",
         "range": "cifar10_train5000.h5",
-        "set": ["learn.search_images=2000"],
+        "set": ["learn.method=hybrid"],
     },
     "resnet56": {
         "model": "resnet56_cifar10.onnx",
         "data": "cifar10_test1000.h5",
         "range": "cifar10_train5000.h5",
-        "set": ["learn.search_images=1000", "learn.rounds=1"],
+        "set": ["learn.search_images=1000", "learn.rounds=1", "learn.method=sensitivity"],
     },
     "tiny_sentiment": {
         "model": "tiny_sentiment_sst2.onnx",
         "data": "sst2_dev.h5",
         "range": "sst2_train5000.h5",
-        "set": ["learn.search_images=2000"],
+        "set": ["learn.method=hybrid"],
         "attention": 4,
     },
     "minilm6": {
         "model": "minilm6_sst2.onnx",
         "data": "sst2_minilm_dev.h5",
         "range": "sst2_minilm_train5000.h5",
-        "set": ["learn.search_images=400", "learn.curvature_images=128", "learn.rounds=1"],
+        "set": [
+            "learn.search_images=2000",
+            "learn.search_target=1",  # fine-tuned on these sentences
+            "learn.curvature_images=128",
+            "learn.rounds=1",
+            "learn.method=sensitivity",
+        ],
         "attention": 12,
     },
     "mobilenet_v2": {
         "model": "mobilenet_v2_1.0_224_imagenet.onnx",
         "data": "nips2017_dev_a500.h5",
         "range": "imagenet_sample400.h5",
-        "set": ["learn.search_images=250", "learn.search_seeds=4", "learn.rounds=1"],
+        "set": [
+            "learn.search_images=250",
+            "learn.search_seeds=4",
+            "learn.rounds=1",
+            "learn.method=sensitivity",
+        ],
     },
     "efficientnet_lite0": {
         "model": "efficientnet_lite0_imagenet.onnx",
@@ -77,6 +88,7 @@ NETWORKS: dict[str, dict[str, object]] = {
             "learn.search_images=250",
             "learn.search_seeds=4",
             "learn.rounds=1",
+            "learn.method=sensitivity",
         ],
     },
 }
@@ -120,8 +132,9 @@ def command(row: str, out: Path, data: Path) -> list[str]:
         count = int(str(entry["attention"]))
         names = ["/MatMul", *(f"/MatMul_{i}" for i in range(1, count))]
         settings += [f"digital_layers=[{', '.join(names)}]"]
-    method = os.environ.get("LEARN_METHOD", "sensitivity")
-    settings += [f"learn.method={method}"]
+    if "LEARN_METHOD" in os.environ:
+        settings = [s for s in settings if not s.startswith("learn.method=")]
+        settings += [f"learn.method={os.environ['LEARN_METHOD']}"]
     if not any(setting.startswith("evaluation.seeds") for setting in settings):
         settings += ["evaluation.seeds=3"]
     for setting in settings:
