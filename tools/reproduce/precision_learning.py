@@ -13,16 +13,11 @@ usage: precision_learning.py OUT [ROW ...]      ROW: a name as above, or the beg
 
 from __future__ import annotations
 
-import json
 import os
-import resource
-import shlex
-import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = Path(os.environ.get("ATTOJOULE_PROGRAM", ROOT / "build/release/attojoule"))
+from learn_rows import duration, read, run
 
 NETWORKS: dict[str, dict[str, object]] = {
     "mlp": {
@@ -119,11 +114,10 @@ ROWS = [
 ]
 
 
-def command(row: str, out: Path, data: Path) -> list[str]:
+def command(row: str, data: Path) -> list[str]:
     network, law, granularity = row.split("-")
     entry = NETWORKS[network]
-    words = [str(PROGRAM), "learn", "--json"]
-    words += ["--model", str(data / "models" / str(entry["model"]))]
+    words = ["--model", str(data / "models" / str(entry["model"]))]
     words += ["--data", str(data / "datasets" / str(entry["data"]))]
     settings = [f"range_data.file={data / 'datasets' / str(entry['range'])}"]
     settings += [*LAWS[law], f"learn.granularity={granularity}", *entry["set"]]  # type: ignore[misc]
@@ -139,36 +133,7 @@ def command(row: str, out: Path, data: Path) -> list[str]:
         settings += ["evaluation.seeds=3"]
     for setting in settings:
         words += ["--set", setting]
-    return [*words, "--out", str(out / f"{row}.h5")]
-
-
-def processor_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-def run(row: str, out: Path, data: Path) -> None:
-    words = command(row, out, data)
-    before = processor_seconds()
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        print(f"{row}: {done.stderr.strip()}", file=sys.stderr)
-        (out / f"{row}.error").write_text(done.stderr)
-        return
-    result = json.loads(done.stdout)
-    shown = ["attojoule", *words[1:]]
-    result["command"] = (
-        shlex.join(shown).replace(str(data), "$ATTOJOULE_DATA").replace(f"{out}/", "")
-    )
-    result["processor_seconds"] = processor_seconds() - before
-    temporary = out / f"{row}.json.part"
-    temporary.write_text(json.dumps(result, indent=1))
-    temporary.rename(out / f"{row}.json")
-    print(f"{row}: {result['learn']['mean_photons_per_mac']:.4g}", flush=True)
-
-
-def duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    return words
 
 
 def table(out: Path) -> str:
@@ -196,10 +161,9 @@ def table(out: Path) -> str:
             uniform_written = False
             for granularity in ("layer", "channel"):
                 row = f"{network}-{law}-{granularity}"
-                file = out / f"{row}.json"
-                if not file.exists():
+                result = read(row, out)
+                if result is None:
                     continue
-                result = json.loads(file.read_text())
                 learn = result["learn"]
                 if not uniform_written:
                     lines.append(
@@ -232,8 +196,7 @@ def main() -> None:
     if wanted and not rows:
         sys.exit(f"no such row: {' '.join(wanted)}. --list shows them")
     for row in rows:
-        if not (out / f"{row}.json").exists():
-            run(row, out, data)
+        run(row, command(row, data), out, {str(data): "$ATTOJOULE_DATA"})
     (out / "table.md").write_text(table(out))
     print(f"Table: {out / 'table.md'}")
 
