@@ -2,16 +2,14 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <thread>
 
 #include "data/version.hpp"
 #include "photonics/error.hpp"
-#include "photonics/random.hpp"
 #include "tools/attribution.hpp"
+#include "tools/experiment_options.hpp"
 #include "tools/learn_checkpoint.hpp"
 #include "tools/learn_report.hpp"
 #include "tools/learning.hpp"
@@ -21,44 +19,18 @@
 namespace attojoule::tools {
 namespace {
 
-struct LearnVerbOptions {
-  std::string experiment, model, data, labels, device, out;
-  std::vector<std::string> assignments;
-  std::uint64_t seed = 1;
-  int threads = 0;
-  bool json = false;
+struct LearnVerbOptions : ExperimentOptions {
   bool attribution = false;
-  std::int64_t device_draws = 0;
 };
 
 // Parts of the work in a thousand, for the bar.
 constexpr std::int64_t bar_units = 1000;
 
-ExperimentArguments arguments_of(const LearnVerbOptions& options, const CLI::App& app) {
-  ExperimentArguments arguments;
-  arguments.file = options.experiment;
-  arguments.model = options.model;
-  arguments.data = options.data;
-  arguments.labels = options.labels;
-  arguments.device = options.device;
-  arguments.assignments = options.assignments;
-  if (app.count("--device-draws") > 0) {
-    arguments.assignments.push_back(
-        fmt::format("evaluation.device_draws={}", options.device_draws));
-  }
-  arguments.learns = true;
-  if (app.count("--seed") > 0) arguments.seed = options.seed;
-  if (options.experiment.empty() && options.model.empty() && options.data.empty()) {
-    arguments.file = default_experiment_file();
-  }
-  return arguments;
-}
-
 int learn(const LearnVerbOptions& options, const CLI::App& app, const Streams& streams) {
-  const int threads = options.threads > 0
-                          ? options.threads
-                          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  Simulation simulation(read_experiment(arguments_of(options, app)), threads);
+  const int threads = threads_of(options);
+  ExperimentArguments arguments = experiment_arguments(options, app);
+  arguments.learns = true;
+  Simulation simulation(read_experiment(arguments), threads);
   const Experiment& experiment = simulation.experiment();
   const bool losses = experiment.learn.target_kind == TargetKind::loss;
   const bool shared = simulation.noise_shared_by_pass();
@@ -76,14 +48,7 @@ int learn(const LearnVerbOptions& options, const CLI::App& app, const Streams& s
   std::filesystem::path checkpoint;
   LearningIdentity identity;
   if (!options.out.empty()) {
-    data::Provenance provenance;
-    provenance.command_line = command_line();
-    provenance.seed = experiment.seed;
-    provenance.rng_contract = photonics::rng_contract;
-    provenance.config = experiment.resolved;
-    provenance.model_sha256 = simulation.model_sha256();
-    provenance.dataset_sha256 = simulation.dataset().sha256();
-    writer.emplace(options.out, provenance);
+    writer.emplace(options.out, provenance_of(simulation));
     checkpoint = checkpoint_file(options.out);
   }
 
@@ -224,22 +189,12 @@ Verb learn_verb() {
       "--set evaluation.images=300 --set evaluation.seeds=2 --out learned.h5"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<LearnVerbOptions>();
-    app.add_option("experiment", options->experiment, "Experiment file (YAML)");
-    app.add_option("--model", options->model, "Network (ONNX)");
-    app.add_option("--data", options->data, "Labelled inputs to judge the result on (HDF5 or IDX)");
-    app.add_option("--labels", options->labels, "Labels of an IDX data set");
-    app.add_option("--device", options->device, "Preset name or device file (YAML)");
-    app.add_option("--set", options->assignments, "KEY=VALUE, any key of the experiment or device")
-        ->allow_extra_args(false);
-    app.add_option("--seed", options->seed, "Seed of the noise")->check(CLI::NonNegativeNumber);
-    app.add_option("--threads", options->threads, "Threads; default: all cores")
-        ->check(CLI::Range(1, 4096));
-    app.add_option("--out", options->out, "Result file (HDF5); its checkpoint is kept beside it");
-    app.add_flag("--json", options->json, "One JSON object instead of tables");
-    app.add_option("--device-draws", options->device_draws,
-                   "Also judges the result on this many devices drawn from the calibration in the "
-                   "device's file")
-        ->check(CLI::Range(2, 100000));
+    add_experiment_options(
+        app, *options,
+        {"Labelled inputs to judge the result on (HDF5 or IDX)",
+         "Result file (HDF5); its checkpoint is kept beside it",
+         "Also judges the result on this many devices drawn from the calibration in the device's "
+         "file"});
     app.add_flag("--attribution", options->attribution,
                  "Also which layer's noise, and which source, costs how much accuracy");
     return [options, &app](const Streams& streams) { return learn(*options, app, streams); };

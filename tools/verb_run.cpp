@@ -5,13 +5,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <thread>
 
 #include "network/noise_bits.hpp"
 #include "photonics/error.hpp"
-#include "photonics/random.hpp"
 #include "tools/device_draws.hpp"
 #include "tools/energy_output.hpp"
+#include "tools/experiment_options.hpp"
 #include "tools/run_measurement.hpp"
 #include "tools/run_report.hpp"
 #include "tools/simulation.hpp"
@@ -20,54 +19,20 @@
 namespace attojoule::tools {
 namespace {
 
-struct RunOptions {
-  std::string experiment, model, data, labels, device, out;
-  std::vector<std::string> assignments;
-  std::uint64_t seed = 1;
-  int threads = 0;
-  bool json = false;
+struct RunOptions : ExperimentOptions {
   bool logits = false;
   bool noise_bits_check = false;
-  std::int64_t device_draws = 0;
 };
 
 int run(const RunOptions& options, const CLI::App& app, const Streams& streams) {
-  ExperimentArguments arguments;
-  arguments.file = options.experiment;
-  arguments.model = options.model;
-  arguments.data = options.data;
-  arguments.labels = options.labels;
-  arguments.device = options.device;
-  arguments.assignments = options.assignments;
-  if (app.count("--device-draws") > 0) {
-    arguments.assignments.push_back(
-        fmt::format("evaluation.device_draws={}", options.device_draws));
-  }
-  if (app.count("--seed") > 0) arguments.seed = options.seed;
   std::string out = options.out;
-  if (options.experiment.empty() && options.model.empty() && options.data.empty()) {
-    arguments.file = default_experiment_file();
-    if (out.empty()) out = "run.h5";
-  }
-  const int threads = options.threads > 0
-                          ? options.threads
-                          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-
-  Simulation simulation(read_experiment(arguments), threads);
+  if (out.empty() && runs_default_experiment(options)) out = "run.h5";
+  Simulation simulation(read_experiment(experiment_arguments(options, app)), threads_of(options));
   const Experiment& experiment = simulation.experiment();
   std::optional<DrawnDevices> drawn;
   if (experiment.device_draws > 0) drawn = draw_devices(experiment);
   std::optional<data::ResultWriter> writer;
-  if (!out.empty()) {
-    data::Provenance provenance;
-    provenance.command_line = command_line();
-    provenance.seed = experiment.seed;
-    provenance.rng_contract = photonics::rng_contract;
-    provenance.config = experiment.resolved;
-    provenance.model_sha256 = simulation.model_sha256();
-    provenance.dataset_sha256 = simulation.dataset().sha256();
-    writer.emplace(out, provenance);
-  }
+  if (!out.empty()) writer.emplace(out, provenance_of(simulation));
 
   const std::int64_t images = simulation.images();
   const std::int64_t curve_images = experiment.curve_images > 0 ? experiment.curve_images : images;
@@ -162,23 +127,12 @@ Verb run_verb() {
       "--set evaluation.images=200 --out run.h5"};
   verb.define = [](CLI::App& app) {
     auto options = std::make_shared<RunOptions>();
-    app.add_option("experiment", options->experiment, "Experiment file (YAML)");
-    app.add_option("--model", options->model, "Network (ONNX)");
-    app.add_option("--data", options->data, "Labelled inputs (HDF5 or IDX)");
-    app.add_option("--labels", options->labels, "Labels of an IDX data set");
-    app.add_option("--device", options->device, "Preset name or device file (YAML)");
-    app.add_option("--set", options->assignments, "KEY=VALUE, any key of the experiment or device")
-        ->allow_extra_args(false);
-    app.add_option("--seed", options->seed, "Seed of the noise")->check(CLI::NonNegativeNumber);
-    app.add_option("--threads", options->threads, "Threads; default: all cores")
-        ->check(CLI::Range(1, 4096));
-    app.add_option("--out", options->out, "Result file (HDF5)");
-    app.add_flag("--json", options->json, "One JSON object instead of tables");
+    add_experiment_options(
+        app, *options,
+        {"Labelled inputs (HDF5 or IDX)", "Result file (HDF5)",
+         "Also on this many devices drawn from the calibration in the device's file"});
     app.add_flag("--noise-bits-check", options->noise_bits_check,
                  "Also without noise, every output rounded to its noise bits");
-    app.add_option("--device-draws", options->device_draws,
-                   "Also on this many devices drawn from the calibration in the device's file")
-        ->check(CLI::Range(2, 100000));
     app.add_flag("--logits", options->logits, "Store the network's outputs in the result file");
     return [options, &app](const Streams& streams) { return run(*options, app, streams); };
   };
