@@ -76,11 +76,12 @@ CalibrationResult calibrate_propagation_loss(const CutbackData& data) {
   }
   adopt(result, best, {"propagation loss", "transmission at length 0: both couplings"});
   if (best.status == FitStatus::converged) {
-    double largest = 0, largest_t = 0;
+    double largest = 0, largest_t = 0, squares = 0;
     std::size_t worst = 0, worst_t = 0;
     const double s2 = best.chi2_reduced();
     for (std::size_t i = 0; i < n; ++i) {
       const double off = std::abs(best.residuals[i]);
+      squares += off * off;
       if (off > largest) {
         largest = off;
         worst = i;
@@ -107,8 +108,8 @@ CalibrationResult calibrate_propagation_loss(const CutbackData& data) {
                       // A line through few guides is drawn to the wrong one.
                       n >= 5 ? place(worst) + ": "
                              : fmt::format("with {} guides none can be told to be the wrong one; "
-                                           "residuals up to ",
-                                           n),
+                                           "residuals of {:.1f} dB rms and up to ",
+                                           n, std::sqrt(squares / static_cast<double>(n))),
                       largest, data.repeatability_db));
     } else if (n >= 5 && largest > 2 * data.repeatability_db) {
       const double dof = best.dof - 1;

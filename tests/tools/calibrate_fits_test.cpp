@@ -172,6 +172,7 @@ TEST_F(CalibrateFits, cutback_sweeps_of_a_real_chip) {
   outcome = run_command(bad);
   EXPECT_EQ(outcome.code, 6);
   EXPECT_EQ(nlohmann::json::parse(outcome.out)["verdict"], "rejected");
+  EXPECT_THAT(outcome.err, HasSubstr("residuals of 6.6 dB rms and up to 8.6 dB off the line"));
 }
 
 // Four light levels of a real receiver: proportional to the light within 5 %, and no input noise
