@@ -22,7 +22,7 @@ using ValueId = std::int32_t;
 inline constexpr ValueId no_value = -1;  // an optional input that is not given
 
 using Attribute = std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>,
-                               std::vector<double>, Tensor>;
+                               std::vector<double>, std::vector<std::string>, Tensor>;
 
 struct Value {
   std::string name;
@@ -96,8 +96,9 @@ void simplify(Graph& graph);
 
 // Brings products into the forms that tiles run (part of simplify): Einsum and Gemm of computed
 // operands become stacks of matrices, a transposed convolution one convolution for every phase of
-// its stride. Throws DataError where a product cannot be brought into one. Test:
-// tests/network/graph_products_test.cpp.
+// its stride, a recurrent layer one product for its inputs and one for every step. Throws DataError
+// where a product cannot be brought into one. Test: tests/network/graph_products_test.cpp,
+// graph_recurrent_test.cpp.
 void rewrite_products(Graph& graph);
 
 // Removes nodes that no output depends on.

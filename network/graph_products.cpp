@@ -4,6 +4,7 @@
 //                             is summed over and multiplied)
 // Gemm that is no layer    -> Transpose, MatMul, Mul, Add: computed or transposed operands
 // ConvTranspose            -> one convolution for every phase of the stride, and interleaving
+// RNN, GRU, LSTM           -> graph_recurrent.cpp
 //
 // A transposed convolution of stride s writes output pixel o = q s + a - p (phase a = 0 .. s - 1)
 // from the taps with k d = a mod s only: y[o] = sum_k x[q - (k d - a) / s] W[k]. Each phase is a
@@ -17,102 +18,11 @@
 #include <utility>
 
 #include "network/graph.hpp"
+#include "network/graph_rewrite.hpp"
 #include "network/operators.hpp"
 
 namespace attojoule::network {
 namespace {
-
-// New nodes in the place of one, with the shapes of their outputs.
-class Rewrite {
- public:
-  Rewrite(Graph& graph, const Node& replaced) : graph_(graph), replaced_(replaced) {}
-
-  ValueId constant(const std::string& part, Shape shape, std::vector<float> values) {
-    Value value;
-    value.name = replaced_.name + "/" + part;
-    value.shape = shape;
-    value.shape_known = true;
-    value.constant = Tensor{ElementType::real, std::move(shape), std::move(values), {}};
-    return graph_.add_value(std::move(value));
-  }
-  ValueId integers(const std::string& part, std::vector<std::int64_t> values) {
-    Value value;
-    value.name = replaced_.name + "/" + part;
-    value.type = ElementType::integer;
-    value.shape = {static_cast<std::int64_t>(values.size())};
-    value.shape_known = true;
-    value.constant = Tensor{ElementType::integer, value.shape, {}, std::move(values)};
-    return graph_.add_value(std::move(value));
-  }
-
-  // The node is called as the replaced one if `part` is empty, else REPLACED/PART.
-  ValueId node(const std::string& op, const std::string& part, std::vector<ValueId> inputs,
-               std::map<std::string, Attribute> attributes = {}) {
-    Node fresh;
-    fresh.op = op;
-    fresh.name = part.empty() ? replaced_.name : replaced_.name + "/" + part;
-    fresh.inputs = std::move(inputs);
-    fresh.attributes = std::move(attributes);
-    const ValueInfo info = find_operator(op)->infer(OperatorCall(graph_, fresh)).at(0);
-    Value value;
-    value.name = fresh.name + "/output";
-    value.type = info.type;
-    value.shape = info.shape;
-    value.shape_known = true;
-    const ValueId output = graph_.add_value(std::move(value));
-    fresh.outputs = {output};
-    if (!fold(fresh)) nodes_.push_back(std::move(fresh));
-    return output;
-  }
-
-  ValueId transpose(const std::string& part, ValueId from, std::vector<std::int64_t> order) {
-    bool moves = false;
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      moves = moves || order[i] != static_cast<std::int64_t>(i);
-    }
-    return moves ? node("Transpose", part, {from}, {{"perm", std::move(order)}}) : from;
-  }
-  ValueId reshape(const std::string& part, ValueId from, const Shape& shape) {
-    if (this->shape(from) == shape) return from;
-    return node("Reshape", part, {from, integers(part + "/shape", shape)},
-                {{"allowzero", std::int64_t{1}}});
-  }
-  const Shape& shape(ValueId id) const { return graph_.value(id).shape; }
-
-  // The nodes, the last of which computes what the replaced one did.
-  std::vector<Node> finish(ValueId result) {
-    const ValueId wanted = replaced_.outputs[0];
-    for (Node& node : nodes_) {
-      std::replace(node.outputs.begin(), node.outputs.end(), result, wanted);
-      std::replace(node.inputs.begin(), node.inputs.end(), result, wanted);
-    }
-    return std::move(nodes_);
-  }
-  bool made(ValueId id) const {
-    return std::any_of(nodes_.begin(), nodes_.end(),
-                       [id](const Node& node) { return node.outputs[0] == id; });
-  }
-
- private:
-  // Weights that are only moved stay weights.
-  bool fold(const Node& node) {
-    std::vector<DoubleTensor> held;
-    held.reserve(node.inputs.size());
-    InputTensors inputs;
-    for (const ValueId input : node.inputs) {
-      const Tensor* constant = graph_.constant(input);
-      if (constant == nullptr) return false;
-      held.push_back(to_double(*constant));
-      inputs.push_back(&held.back());
-    }
-    graph_.value(node.outputs[0]).constant = to_tensor(evaluate(graph_, node, inputs).at(0));
-    return true;
-  }
-
-  Graph& graph_;
-  const Node& replaced_;
-  std::vector<Node> nodes_;
-};
 
 // ---- Einsum ----
 
@@ -168,8 +78,8 @@ std::vector<Node> rewrite_einsum(Graph& graph, const Node& node) {
   if (terms.operands.size() == 1) {
     const ValueId result =
         rewrite.transpose("transpose", values[0], order_of(terms.operands[0], terms.output));
-    if (rewrite.made(result)) return rewrite.finish(result);
-    return rewrite.finish(rewrite.node("Identity", "", {result}));
+    if (rewrite.made(result)) return rewrite.finish({result});
+    return rewrite.finish({rewrite.node("Identity", "", {result})});
   }
   const std::string& a = terms.operands[0];
   const std::string& b = terms.operands[1];
@@ -217,7 +127,7 @@ std::vector<Node> rewrite_einsum(Graph& graph, const Node& node) {
       }
       sides[k] = rewrite.reshape(part(k, "reshape"), moved, shape);
     }
-    return rewrite.finish(rewrite.node("Mul", "", {sides[0], sides[1]}));
+    return rewrite.finish({rewrite.node("Mul", "", {sides[0], sides[1]})});
   }
   const std::string a_order = batch + left + inner;
   const std::string b_order = batch + inner + right;
@@ -234,8 +144,8 @@ std::vector<Node> rewrite_einsum(Graph& graph, const Node& node) {
   Shape spread;
   const std::string made = batch + left + right;
   for (const char label : made) spread.push_back(terms.extents.at(label));
-  return rewrite.finish(rewrite.transpose(
-      "transpose3", rewrite.reshape("reshape3", product, spread), order_of(made, terms.output)));
+  return rewrite.finish({rewrite.transpose(
+      "transpose3", rewrite.reshape("reshape3", product, spread), order_of(made, terms.output))});
 }
 
 // ---- Gemm ----
@@ -269,7 +179,7 @@ std::vector<Node> rewrite_gemm(Graph& graph, const Node& node) {
   if (call.has_input(2)) {
     result = rewrite.node("Add", "bias", {result, scaled(node.inputs[2], "beta")});
   }
-  return rewrite.finish(result);
+  return rewrite.finish({result});
 }
 
 // ---- ConvTranspose ----
@@ -424,7 +334,7 @@ std::vector<Node> rewrite_conv_transpose(Graph& graph, const Node& node) {
   }
   if (!image) result = rewrite.reshape("line", result, {batch, channels, g.output[1]});
   if (!rewrite.made(result)) result = rewrite.node("Identity", "constant", {result});
-  return rewrite.finish(result);
+  return rewrite.finish({result});
 }
 
 }  // namespace
@@ -437,6 +347,8 @@ void rewrite_products(Graph& graph) {
       parts = rewrite_einsum(graph, node);
     } else if (node.op == "ConvTranspose") {
       parts = rewrite_conv_transpose(graph, node);
+    } else if (node.op == "LSTM" || node.op == "GRU" || node.op == "RNN") {
+      parts = rewrite_recurrent(graph, node);
     } else if (node.op == "Gemm" && !is_layer(graph, node)) {
       parts = rewrite_gemm(graph, node);
     } else {

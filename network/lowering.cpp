@@ -494,12 +494,21 @@ class Lowering {
   }
 
   // Puts weights where a primitive wants them; both primitives of a product share one copy if they
-  // want the same.
+  // want the same, and so do products of the same `constant` (the steps of a recurrent layer;
+  // nullptr for weights that were changed) unless each has errors of its own.
   memory program_weights(std::size_t product, const void* weights, const memory::desc& plain,
-                         const memory::desc& wanted) {
+                         const memory::desc& wanted, const void* constant) {
     auto& held = state_.weights[product];
     for (const memory& target : held.targets) {
       if (target.get_desc() == wanted) return target;
+    }
+    if (options_.keep_weights || options_.gradients) constant = nullptr;
+    for (const SharedWeights& other : shared_weights_) {
+      if (other.constant == constant && constant != nullptr && other.plain == plain &&
+          other.target.get_desc() == wanted) {
+        held.targets.push_back(other.target);
+        return other.target;
+      }
     }
     memory target(wanted, state_.engine);
     memory source(plain, state_.engine, const_cast<void*>(weights));
@@ -508,6 +517,7 @@ class Lowering {
     stream.wait();
     held.targets.push_back(target);
     state_.weight_bytes += wanted.get_size();
+    if (constant != nullptr) shared_weights_.push_back({constant, plain, target});
     return target;
   }
 
@@ -600,6 +610,7 @@ class Lowering {
   // The weights of a static product as they run: as given, scaled, or quantised.
   struct PreparedWeights {
     const std::vector<float>* values = nullptr;
+    bool as_given = true;  // `values` are the constant itself
     QuantisedWeights quantised;
     std::vector<float> scaled;
   };
@@ -608,6 +619,7 @@ class Lowering {
                        MatrixProduct& product, std::int64_t channel_stride,
                        std::int64_t depth_stride) const {
     prepared.values = &given;
+    prepared.as_given = factor == 1 && !quantises_weights();
     if (factor != 1) {
       prepared.scaled = given;
       for (float& value : prepared.scaled) value = static_cast<float>(value * factor);
@@ -818,7 +830,8 @@ class Lowering {
     const void* values = layout.integer ? static_cast<const void*>(weights.quantised.codes.data())
                                         : static_cast<const void*>(weights.values->data());
     call->shared.emplace_back(DNNL_ARG_WEIGHTS,
-                              program_weights(layout.product, values, plain, pd.weights_desc()));
+                              program_weights(layout.product, values, plain, pd.weights_desc(),
+                                              weights.as_given ? values : nullptr));
     return call;
   }
 
@@ -1658,6 +1671,12 @@ class Lowering {
   std::vector<bool> static_product_;  // of every node: a product with constant weights
   std::map<int, std::size_t> product_index_;
   std::map<int, Fusion> fusions_;
+  struct SharedWeights {
+    const void* constant = nullptr;
+    memory::desc plain;
+    memory target;
+  };
+  std::vector<SharedWeights> shared_weights_;
   std::map<int, std::vector<int>> continue_at_;
   std::set<int> absorbed_;
   std::map<int, DigitalFusion> digital_fusions_;  // by last node

@@ -328,6 +328,8 @@ class Importer {
         return std::vector<std::int64_t>(proto.ints().begin(), proto.ints().end());
       case onnx::AttributeProto::FLOATS:
         return std::vector<double>(proto.floats().begin(), proto.floats().end());
+      case onnx::AttributeProto::STRINGS:
+        return std::vector<std::string>(proto.strings().begin(), proto.strings().end());
       case onnx::AttributeProto::TENSOR:
         return read_tensor(proto.t(), fmt::format("{} attribute '{}'", what, proto.name()));
       default:

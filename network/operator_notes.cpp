@@ -77,6 +77,9 @@ constexpr std::array notes{
     OperatorNote{"EyeLike", 9, folded, ""},
     OperatorNote{"Flatten", 1, view, ""},
     OperatorNote{"Floor", 1, plain, ""},
+    OperatorNote{"GRU", 1, product,
+                 "as RNN; with a reset gate before the product (linear_before_reset 0) a step has "
+                 "two, NODE/step0 and NODE/step0/hidden"},
     OperatorNote{"Gather", 1, kernel_or_plain, ""},
     OperatorNote{"GatherElements", 11, plain, ""},
     OperatorNote{"GatherND", 11, plain, ""},
@@ -97,6 +100,7 @@ constexpr std::array notes{
     OperatorNote{"IsInf", 10, plain, ""},
     OperatorNote{"IsNaN", 9, plain, ""},
     OperatorNote{"LRN", 1, plain, ""},
+    OperatorNote{"LSTM", 1, product, "as RNN; no peepholes, no coupled gates"},
     OperatorNote{"LayerNormalization", 17, onednn_or_plain,
                  "its decomposed form runs as the operators that it is made of"},
     OperatorNote{"LeakyRelu", 1, onednn, ""},
@@ -130,6 +134,13 @@ constexpr std::array notes{
                  "padding"},
     OperatorNote{"Pow", 1, fused_kernel, ""},
     OperatorNote{"QuantizeLinear", 10, plain, "8, 16 or 32 bits; constant zero point"},
+    OperatorNote{
+        "RNN", 1, product,
+        "one product for the inputs of all steps (NODE/input) and one for each step "
+        "(NODE/step0 …; of two directions NODE/forward/… and NODE/backward/…), each with an "
+        "operating point of its own; a weight-stationary tile is programmed for every step; up to "
+        "4096 steps; constant weights; Sigmoid, Tanh and "
+        "Relu; no sequence lengths, no clipping, no layout 1"},
     OperatorNote{"Range", 11, folded, "bounds known beforehand"},
     OperatorNote{"Reciprocal", 1, plain, ""},
     OperatorNote{"ReduceL1", 1, plain, constant_axes},

@@ -35,7 +35,7 @@ const std::map<std::string, const Operator*>& registry() {
     for (const auto family :
          {elementwise_operators(), movement_operators(), reduction_operators(), product_operators(),
           einsum_operators(), indexing_operators(), normalisation_operators(),
-          quantisation_operators(), resize_operators()}) {
+          quantisation_operators(), resize_operators(), recurrent_operators()}) {
       for (const Operator& op : family) result.emplace(op.name, &op);
     }
     return result;
@@ -123,6 +123,13 @@ std::vector<double> OperatorCall::reals(const std::string& name) const {
   if (found == node_.attributes.end()) return {};
   if (const auto* value = std::get_if<std::vector<double>>(&found->second)) return *value;
   fail(fmt::format("attribute '{}' is not a list of real numbers", name), "Export the model again");
+}
+
+std::vector<std::string> OperatorCall::texts(const std::string& name) const {
+  const auto found = node_.attributes.find(name);
+  if (found == node_.attributes.end()) return {};
+  if (const auto* value = std::get_if<std::vector<std::string>>(&found->second)) return *value;
+  fail(fmt::format("attribute '{}' is not a list of texts", name), "Export the model again");
 }
 
 const Tensor* OperatorCall::tensor(const std::string& name) const {

@@ -40,7 +40,8 @@ class OperatorCall {
   std::string text(const std::string& name, const std::string& fallback) const;
   std::vector<std::int64_t> integers(const std::string& name,
                                      std::vector<std::int64_t> fallback) const;
-  std::vector<double> reals(const std::string& name) const;  // empty if absent
+  std::vector<double> reals(const std::string& name) const;       // empty if absent
+  std::vector<std::string> texts(const std::string& name) const;  // empty if absent
   const Tensor* tensor(const std::string& name) const;
 
   // Values of an input that decides shapes: it must not depend on the network's inputs.
@@ -136,6 +137,27 @@ struct EinsumTerms {
 };
 EinsumTerms einsum_terms(const OperatorCall& call);
 
+// RNN, GRU and LSTM: extents, and which of their variants a node is.
+struct RecurrentForm {
+  // 1 (RNN), 3 (GRU: update, reset, hidden) or 4 (LSTM: input, output, forget, cell), in the order
+  // of the weights' rows.
+  std::int64_t gates = 1;
+  std::int64_t steps = 0, batch = 0, inputs = 0, hidden = 0;
+  std::int64_t directions = 1;
+  bool backward = false;     // the only direction
+  bool reset_after = false;  // GRU: the reset gate takes the product's result, not its input
+  // Sigmoid, Tanh or Relu: gates, then candidate (GRU, LSTM), then cell's output (LSTM); of every
+  // direction in turn.
+  std::vector<std::string> activations;
+
+  bool reversed(std::int64_t direction) const {
+    return directions == 2 ? direction == 1 : backward;
+  }
+};
+// DataError for what cannot run: peepholes, clipped or coupled gates, other activations, sequences
+// of several lengths, a batch axis that comes first.
+RecurrentForm recurrent_form(const OperatorCall& call);
+
 // Where Resize and Upsample take an output's element of one axis from.
 struct ResizeTap {
   std::int64_t index = 0;
@@ -197,5 +219,6 @@ std::span<const Operator> indexing_operators();
 std::span<const Operator> normalisation_operators();
 std::span<const Operator> quantisation_operators();
 std::span<const Operator> resize_operators();
+std::span<const Operator> recurrent_operators();
 
 }  // namespace attojoule::network

@@ -34,7 +34,7 @@ A network comes as one ONNX file of opset {} to {}, from any exporter: PyTorch (
 functions of the model included), tf2onnx (NHWC with transpositions), converters that write quantised
 networks down with QuantizeLinear and DequantizeLinear, scikit-learn's (of whose outputs the names of classes
 are left out). What is not in this table, a domain other than `ai.onnx`, control flow (Loop, Scan, and an If
-unless the input's shape decides it), recurrent layers, sequences and sparse tensors are refused before
+unless the input's shape decides it), sequences and sparse tensors are refused before
 anything runs, with the names of node, operator and opset. Weights may lie in files beside the model
 (external data), where PyTorch's dynamo exporter puts them by default.
 

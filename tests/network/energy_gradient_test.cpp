@@ -443,6 +443,18 @@ std::vector<Named> operators() {
       {"Gather of computed rows", rows, [](OnnxModel& m, const std::string& x) {
          return m.node("Gather", {x, m.constant("i", {3}, Integers{2, 0, 2})}, "op", {{"axis", 1}});
        }});
+  for (const char* op : {"RNN", "GRU", "LSTM"}) {
+    all.push_back(
+        {op, rows, [op](OnnxModel& m, const std::string& x) {
+           const std::int64_t gates = *op == 'L' ? 4 : *op == 'G' ? 3 : 1;
+           const std::string v = m.node("Transpose", {x}, "steps", {{"perm", Integers{1, 0, 2}}});
+           return m.node(
+               op,
+               {v, m.random("wi", {1, gates * 4, 6}, 0.5f), m.random("wr", {1, gates * 4, 4}, 0.5f),
+                m.random("wb", {1, gates * 8}, 0.5f)},
+               "op");
+         }});
+  }
   all.push_back({"Squeeze, Unsqueeze and Cast", rows, [](OnnxModel& m, const std::string& x) {
                    std::string v = m.node("Unsqueeze", {x, m.constant("a", {1}, Integers{2})}, "u");
                    v = m.node("Squeeze", {v, m.constant("b", {1}, Integers{0})}, "s");

@@ -68,9 +68,9 @@ TEST_F(BadInput, truncated_network) {
 
 TEST_F(BadInput, unknown_operator) {
   OnnxModel model = small_network();
-  model.proto().mutable_graph()->mutable_node(1)->set_op_type("GRU");
-  expect_refused(command(write("gru.onnx", model.bytes()), data_file()), exit_data,
-                 {"gru.onnx: node 'relu' (GRU, opset 13)", "not supported"});
+  model.proto().mutable_graph()->mutable_node(1)->set_op_type("GridSample");
+  expect_refused(command(write("grid.onnx", model.bytes()), data_file()), exit_data,
+                 {"grid.onnx: node 'relu' (GridSample, opset 13)", "not supported"});
 }
 
 TEST_F(BadInput, input_of_another_shape) {

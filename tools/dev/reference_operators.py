@@ -719,6 +719,73 @@ def newer(suite: Suite) -> None:
     suite.one("Conv", [1, 3, 6, 6], [rng.standard_normal([4, 3, 3, 3])], opset=22, pads=[1, 1, 1, 1])
 
 
+def recurrent(suite: Suite) -> None:
+    """RNN, GRU and LSTM. Drawn after all others."""
+    rng = suite.rng
+    steps, inputs, hidden = 5, 4, 3
+
+    def layer(op: str, batch: int = 1, directions: int = 1, bias: bool = True, state: bool = False,
+              which: int = 0, steps: int = steps, opset: int = 14, **attributes: Any) -> None:
+        rows = {"LSTM": 4, "GRU": 3, "RNN": 1}[op] * hidden
+        more = [0.5 * rng.standard_normal([directions, rows, inputs]),
+                0.5 * rng.standard_normal([directions, rows, hidden]),
+                rng.standard_normal([directions, 2 * rows]) if bias else None]
+        if state:
+            more += [None, rng.standard_normal([directions, batch, hidden])]
+            if op == "LSTM":
+                more.append(rng.standard_normal([directions, batch, hidden]))
+        outputs = 3 if op == "LSTM" else 2
+        what = f"batch={batch} directions={directions} bias={bias} state={state} output={which} steps={steps} "
+        what += " ".join(f"{k}={v}" for k, v in attributes.items())
+        suite.one(op, [steps, batch, inputs], more, opset=opset, outputs=outputs, which=which, what=what,
+                  hidden_size=hidden, **attributes)
+
+    for op in ["LSTM", "GRU", "RNN"]:
+        layer(op)
+        layer(op, batch=2, bias=False)
+        layer(op, state=True, batch=3)
+        layer(op, direction="reverse", which=1)
+        layer(op, direction="bidirectional", directions=2, batch=2)
+        layer(op, direction="bidirectional", directions=2, state=True, which=1, opset=7)
+        layer(op, steps=1, opset=22)
+        layer(op, steps=1, state=True, direction="reverse")
+    layer("LSTM", which=2, opset=11)
+    layer("LSTM", state=True, which=2, direction="bidirectional", directions=2, batch=2)
+    layer("LSTM", activations=["Sigmoid", "Relu", "Tanh"])
+    layer("RNN", activations=["Relu"], state=True)
+    layer("RNN", activations=["Sigmoid", "Tanh"], direction="bidirectional", directions=2)
+    for state in [False, True]:
+        layer("GRU", linear_before_reset=1, state=state)
+        layer("GRU", linear_before_reset=1, state=state, bias=False, direction="bidirectional", directions=2)
+    layer("GRU", linear_before_reset=1, steps=1)
+    layer("GRU", activations=["Sigmoid", "Relu"])
+
+    # As PyTorch writes two layers of a module whose batch comes first: a state of zeros that is made
+    # from the input's shape, the last step, a dense layer.
+    for op in ["LSTM", "GRU"]:
+        model = suite.start(f"{op} module, two layers, batch first", 14)
+        x = model.input([1, 6, inputs])
+        shape = model.node("Shape", [x])
+        batch = model.node("Gather", [shape, model.const(0, "int64")], axis=0)
+        batch = model.node("Unsqueeze", [batch, model.const([0], "int64")])
+        extents = model.node("Concat", [model.const([1], "int64"), batch, model.const([hidden], "int64")], axis=0)
+        zeros = model.node("Expand", [model.const([[[0.0]]]), extents])
+        value = model.node("Transpose", [x], perm=[1, 0, 2])
+        width = inputs
+        for _ in range(2):
+            rows = (4 if op == "LSTM" else 3) * hidden
+            weights = [model.random([1, rows, width], 0.6), model.random([1, rows, hidden], 0.6),
+                       model.random([1, 2 * rows], 0.5)]
+            states = ["", zeros, zeros] if op == "LSTM" else ["", zeros]
+            more = {} if op == "LSTM" else {"linear_before_reset": 1}
+            y = model.node(op, [value, *weights, *states], 3 if op == "LSTM" else 2, hidden_size=hidden, **more)
+            value = model.node("Squeeze", [y[0], model.const([1], "int64")])
+            width = hidden
+        value = model.node("Transpose", [value], perm=[1, 0, 2])
+        last = model.node("Gather", [value, model.const(-1, "int64")], axis=1)
+        suite.end(model, model.node("Gemm", [last, model.random([hidden, 5]), model.random([5])]))
+
+
 def write(suite: Suite, out: Path) -> None:
     import h5py
     import numpy as np
@@ -782,6 +849,7 @@ def main() -> None:
         random_network(suite, number)
     if not args.only_random:
         newer(suite)
+        recurrent(suite)
     write(suite, args.out)
 
 
