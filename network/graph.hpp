@@ -96,9 +96,10 @@ void simplify(Graph& graph);
 
 // Brings products into the forms that tiles run (part of simplify): Einsum and Gemm of computed
 // operands become stacks of matrices, a transposed convolution one convolution for every phase of
-// its stride, a recurrent layer one product for its inputs and one for every step. Throws DataError
-// where a product cannot be brought into one. Test: tests/network/graph_products_test.cpp,
-// graph_recurrent_test.cpp.
+// its stride, a convolution of volumes one of images with more channels, a recurrent layer one
+// product for its inputs and one for every step. Throws DataError where a product cannot be brought
+// into one. Test: tests/network/graph_products_test.cpp, graph_recurrent_test.cpp,
+// graph_volumes_test.cpp.
 void rewrite_products(Graph& graph);
 
 // Removes nodes that no output depends on.

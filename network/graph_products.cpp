@@ -5,6 +5,7 @@
 // Gemm that is no layer    -> Transpose, MatMul, Mul, Add: computed or transposed operands
 // ConvTranspose            -> one convolution for every phase of the stride, and interleaving
 // RNN, GRU, LSTM           -> graph_recurrent.cpp
+// Conv over three axes     -> graph_volumes.cpp, and pooling over three axes with it
 //
 // A transposed convolution of stride s writes output pixel o = q s + a - p (phase a = 0 .. s - 1)
 // from the taps with k d = a mod s only: y[o] = sum_k x[q - (k d - a) / s] W[k]. Each phase is a
@@ -349,6 +350,8 @@ void rewrite_products(Graph& graph) {
       parts = rewrite_conv_transpose(graph, node);
     } else if (node.op == "LSTM" || node.op == "GRU" || node.op == "RNN") {
       parts = rewrite_recurrent(graph, node);
+    } else if (is_volume_window(graph, node)) {
+      parts = rewrite_volume(graph, node);
     } else if (node.op == "Gemm" && !is_layer(graph, node)) {
       parts = rewrite_gemm(graph, node);
     } else {

@@ -1,5 +1,5 @@
-// Puts new nodes in the place of one: the tool of the rewrites in graph_products.cpp and
-// graph_recurrent.cpp.
+// Puts new nodes in the place of one: the tool of the rewrites in graph_products.cpp,
+// graph_recurrent.cpp and graph_volumes.cpp.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +47,10 @@ class Rewrite {
   const Node& replaced_;
   std::vector<Node> nodes_;
 };
+
+// Whether a node is a convolution or pooling over three axes, and such a node as windows over two.
+bool is_volume_window(const Graph& graph, const Node& node);
+std::vector<Node> rewrite_volume(Graph& graph, const Node& node);
 
 // Recurrent layers as products and digital nodes, step by step (part of rewrite_products).
 std::vector<Node> rewrite_recurrent(Graph& graph, const Node& node);

@@ -18,7 +18,7 @@ constexpr OperatorWays fused_or_plain{.fused = true, .plain = true};
 constexpr OperatorWays plain{.plain = true};
 constexpr OperatorWays folded{.folded = true};
 
-constexpr const char* windows = "one and two dimensions";
+constexpr const char* windows = "one to three dimensions";
 constexpr const char* constant_axes =
     "axes known beforehand (attribute up to opset 17, input after)";
 
@@ -52,7 +52,7 @@ constexpr std::array notes{
     OperatorNote{"Concat", 1, kernel, ""},
     OperatorNote{"Constant", 1, folded, "numbers only"},
     OperatorNote{"ConstantOfShape", 9, folded, "shape known beforehand"},
-    OperatorNote{"Conv", 1, product, "one and two dimensions; constant weights"},
+    OperatorNote{"Conv", 1, product, "one to three dimensions; constant weights"},
     OperatorNote{"ConvTranspose", 1, product,
                  "one and two dimensions; constant weights. One convolution for every phase of the "
                  "stride (NODE/phase0.0 …), each with its own dot product length"},
@@ -115,7 +115,7 @@ constexpr std::array notes{
         "a constant stack or a constant on the left are a product of two operands, both of "
         "which are modulated anew"},
     OperatorNote{"Max", 1, kernel_or_plain, ""},
-    OperatorNote{"MaxPool", 1, onednn_or_plain, "one and two dimensions; no indices"},
+    OperatorNote{"MaxPool", 1, onednn_or_plain, "one to three dimensions; no indices"},
     OperatorNote{"Mean", 1, plain, ""},
     OperatorNote{"Min", 1, kernel_or_plain, ""},
     OperatorNote{"Mish", 18, onednn, ""},

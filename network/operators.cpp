@@ -58,6 +58,77 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
+// The window of the axes [first, last) of `kernel`, at most two.
+WindowGeometry geometry_of_axes(const OperatorCall& call, std::span<const std::int64_t> kernel,
+                                std::size_t first, std::size_t last) {
+  const Shape& input = call.shape(0);
+  const std::size_t axes = kernel.size();
+  const auto strides = call.integers("strides", std::vector<std::int64_t>(axes, 1));
+  const auto dilations = call.integers("dilations", std::vector<std::int64_t>(axes, 1));
+  const auto pads = call.integers("pads", std::vector<std::int64_t>(2 * axes, 0));
+  const std::string auto_pad = call.text("auto_pad", "NOTSET");
+  const bool ceiling = call.integer("ceil_mode", 0) != 0;
+  if (strides.size() != axes || dilations.size() != axes || pads.size() != 2 * axes) {
+    call.fail("strides, dilations and pads do not match the kernel's axes",
+              "The file is inconsistent; export it again");
+  }
+  WindowGeometry geometry;
+  geometry.channels = input[1];
+  for (std::size_t i = first; i < last; ++i) {
+    const std::size_t axis = i + 2 - last;  // a one-dimensional window lies along the second axis
+    const std::int64_t extent = input[2 + i];
+    constexpr std::int64_t largest = 1 << 20;
+    if (kernel[i] < 1 || strides[i] < 1 || dilations[i] < 1 || kernel[i] > largest ||
+        strides[i] > largest || dilations[i] > largest) {
+      call.fail(fmt::format("kernel {}, stride {}, dilation {} (each must be 1 to {})", kernel[i],
+                            strides[i], dilations[i], largest),
+                "Export the model again");
+    }
+    const std::int64_t span = (kernel[i] - 1) * dilations[i] + 1;
+    std::int64_t begin = pads[i];
+    std::int64_t end = pads[axes + i];
+    if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
+      const std::int64_t out = (extent + strides[i] - 1) / strides[i];
+      const std::int64_t total = std::max<std::int64_t>(0, (out - 1) * strides[i] + span - extent);
+      begin = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
+      end = total - begin;
+    } else if (auto_pad == "VALID") {
+      begin = end = 0;
+    } else if (auto_pad != "NOTSET") {
+      call.fail(fmt::format("auto_pad '{}' is unknown", auto_pad), "Export the model again");
+    }
+    if (begin < 0 || end < 0 || begin > largest || end > largest) {
+      call.fail(fmt::format("padding {} and {} (must be 0 to {})", begin, end, largest),
+                "Export the model with Slice where it crops");
+    }
+    const std::int64_t free = extent + begin + end - span;
+    if (free < 0) {
+      call.fail(fmt::format("a window of {} over an axis of {} with padding {} and {}", span,
+                            extent, begin, end),
+                "The input is too small for this network");
+    }
+    std::int64_t out = (ceiling ? free + strides[i] - 1 : free) / strides[i] + 1;
+    // A window that would start in the padding behind the input is dropped, as runtimes do.
+    if (ceiling && (out - 1) * strides[i] >= extent + begin) --out;
+    geometry.input[axis] = extent;
+    geometry.kernel[axis] = kernel[i];
+    geometry.stride[axis] = strides[i];
+    geometry.dilation[axis] = dilations[i];
+    geometry.pad_begin[axis] = begin;
+    geometry.pad_end[axis] = end;
+    geometry.output[axis] = out;
+  }
+  return geometry;
+}
+
+void check_window(const OperatorCall& call, std::size_t axes, std::size_t most) {
+  if (axes >= 1 && axes <= most && call.shape(0).size() == axes + 2) return;
+  call.fail(fmt::format("an input of shape {} with a window of {} axes (windows of one to {} axes "
+                        "are supported)",
+                        to_string(call.shape(0)), axes, most),
+            "Rewrite the model");
+}
+
 }  // namespace
 
 bool OperatorCall::has_input(std::size_t index) const {
@@ -257,70 +328,26 @@ std::vector<DoubleTensor> evaluate(const Graph& graph, const Node& node,
 }
 
 WindowGeometry window_geometry(const OperatorCall& call, std::span<const std::int64_t> kernel) {
-  const Shape& input = call.shape(0);
-  const std::size_t axes = kernel.size();
-  if (axes < 1 || axes > 2 || input.size() != axes + 2) {
-    call.fail(fmt::format("an input of shape {} with a window of {} axes (one- and "
-                          "two-dimensional windows are supported)",
-                          to_string(input), axes),
-              "Rewrite the model");
+  check_window(call, kernel.size(), 2);
+  return geometry_of_axes(call, kernel, 0, kernel.size());
+}
+
+VolumeGeometry volume_geometry(const OperatorCall& call, std::span<const std::int64_t> kernel) {
+  check_window(call, kernel.size(), 3);
+  if (kernel.size() < 3) {
+    VolumeGeometry flat{{}, geometry_of_axes(call, kernel, 0, kernel.size())};
+    flat.depth.channels = flat.plane.channels;
+    return flat;
   }
-  const auto strides = call.integers("strides", std::vector<std::int64_t>(axes, 1));
-  const auto dilations = call.integers("dilations", std::vector<std::int64_t>(axes, 1));
-  const auto pads = call.integers("pads", std::vector<std::int64_t>(2 * axes, 0));
-  const std::string auto_pad = call.text("auto_pad", "NOTSET");
-  const bool ceiling = call.integer("ceil_mode", 0) != 0;
-  if (strides.size() != axes || dilations.size() != axes || pads.size() != 2 * axes) {
-    call.fail("strides, dilations and pads do not match the kernel's axes",
-              "The file is inconsistent; export it again");
-  }
-  WindowGeometry geometry;
-  geometry.channels = input[1];
-  for (std::size_t i = 0; i < axes; ++i) {
-    const std::size_t axis = i + 2 - axes;  // a one-dimensional window lies along the second axis
-    const std::int64_t extent = input[2 + i];
-    constexpr std::int64_t largest = 1 << 20;
-    if (kernel[i] < 1 || strides[i] < 1 || dilations[i] < 1 || kernel[i] > largest ||
-        strides[i] > largest || dilations[i] > largest) {
-      call.fail(fmt::format("kernel {}, stride {}, dilation {} (each must be 1 to {})", kernel[i],
-                            strides[i], dilations[i], largest),
-                "Export the model again");
-    }
-    const std::int64_t span = (kernel[i] - 1) * dilations[i] + 1;
-    std::int64_t begin = pads[i];
-    std::int64_t end = pads[axes + i];
-    if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
-      const std::int64_t out = (extent + strides[i] - 1) / strides[i];
-      const std::int64_t total = std::max<std::int64_t>(0, (out - 1) * strides[i] + span - extent);
-      begin = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
-      end = total - begin;
-    } else if (auto_pad == "VALID") {
-      begin = end = 0;
-    } else if (auto_pad != "NOTSET") {
-      call.fail(fmt::format("auto_pad '{}' is unknown", auto_pad), "Export the model again");
-    }
-    if (begin < 0 || end < 0 || begin > largest || end > largest) {
-      call.fail(fmt::format("padding {} and {} (must be 0 to {})", begin, end, largest),
-                "Export the model with Slice where it crops");
-    }
-    const std::int64_t free = extent + begin + end - span;
-    if (free < 0) {
-      call.fail(fmt::format("a window of {} over an axis of {} with padding {} and {}", span,
-                            extent, begin, end),
-                "The input is too small for this network");
-    }
-    std::int64_t out = (ceiling ? free + strides[i] - 1 : free) / strides[i] + 1;
-    // A window that would start in the padding behind the input is dropped, as runtimes do.
-    if (ceiling && (out - 1) * strides[i] >= extent + begin) --out;
-    geometry.input[axis] = extent;
-    geometry.kernel[axis] = kernel[i];
-    geometry.stride[axis] = strides[i];
-    geometry.dilation[axis] = dilations[i];
-    geometry.pad_begin[axis] = begin;
-    geometry.pad_end[axis] = end;
-    geometry.output[axis] = out;
-  }
-  return geometry;
+  return {geometry_of_axes(call, kernel, 0, 1), geometry_of_axes(call, kernel, 1, 3)};
+}
+
+Shape VolumeGeometry::output_shape(const OperatorCall& call, std::int64_t channels) const {
+  Shape shape{call.shape(0)[0], channels};
+  if (call.rank(0) == 5) shape.push_back(depth.output[1]);
+  if (call.rank(0) >= 4) shape.push_back(plane.output[0]);
+  shape.push_back(plane.output[1]);
+  return shape;
 }
 
 Shape broadcast_shape(const OperatorCall& call, const Shape& a, const Shape& b) {

@@ -110,6 +110,17 @@ struct WindowGeometry {
 // `kernel` without the channel axes. Reads strides, dilations, pads, auto_pad and ceil_mode.
 WindowGeometry window_geometry(const OperatorCall& call, std::span<const std::int64_t> kernel);
 
+// The same over one to three axes. `depth` is a window along the first of three, and one of a
+// single element where there are fewer; `plane` has the last two.
+struct VolumeGeometry {
+  WindowGeometry depth;  // as a one-dimensional window: axis 1 of its arrays
+  WindowGeometry plane;
+
+  // Of a result with `channels`: [batch][channels], and the axes that the input has.
+  Shape output_shape(const OperatorCall& call, std::int64_t channels) const;
+};
+VolumeGeometry volume_geometry(const OperatorCall& call, std::span<const std::int64_t> kernel);
+
 // Calls visit(flat index, multi index) for every element of a shape in row-major order.
 template <class Visit>
 void for_each_index(const Shape& shape, Visit visit) {

@@ -20,28 +20,28 @@ std::vector<std::int64_t> conv_kernel(const OperatorCall& call) {
 std::vector<ValueInfo> infer_conv(const OperatorCall& call) {
   call.require_reals();
   const Shape& weights = call.shape(1);
-  const WindowGeometry geometry = window_geometry(call, conv_kernel(call));
+  const VolumeGeometry geometry = volume_geometry(call, conv_kernel(call));
   const std::int64_t groups = call.integer("group", 1);
   if (groups < 1 || weights[0] % groups != 0 || weights[1] < 1 ||
-      geometry.channels != weights[1] * groups) {
+      geometry.plane.channels != weights[1] * groups) {
     call.fail(fmt::format("{} input channels, {} groups and weights of shape {} do not fit",
-                          geometry.channels, groups, to_string(weights)),
+                          geometry.plane.channels, groups, to_string(weights)),
               "Check the input's shape against the model");
   }
   if (call.has_input(2) && element_count(call.shape(2)) != weights[0]) {
     call.fail(fmt::format("{} biases for {} outputs", element_count(call.shape(2)), weights[0]),
               "The file is inconsistent; export it again");
   }
-  Shape shape{call.shape(0)[0], weights[0]};
-  if (call.rank(0) == 4) shape.push_back(geometry.output[0]);
-  shape.push_back(geometry.output[1]);
-  return {{ElementType::real, shape}};
+  return {{ElementType::real, geometry.output_shape(call, weights[0])}};
 }
 
 void evaluate_conv(const OperatorCall& call, const InputTensors& in,
                    std::vector<DoubleTensor>& out) {
   const auto kernel = conv_kernel(call);
-  const WindowGeometry g = window_geometry(call, kernel);
+  const VolumeGeometry volume = volume_geometry(call, kernel);
+  const WindowGeometry& g = volume.plane;
+  const WindowGeometry& deep = volume.depth;
+  const std::int64_t planes = deep.input[1];
   const Shape& weights = in[1]->shape;
   const std::int64_t batch = in[0]->shape[0];
   const std::int64_t outputs = weights[0];
@@ -51,24 +51,32 @@ void evaluate_conv(const OperatorCall& call, const InputTensors& in,
   for (std::int64_t n = 0; n < batch; ++n) {
     for (std::int64_t o = 0; o < outputs; ++o) {
       const std::int64_t first = o / per_group * depth;
-      for (std::int64_t oy = 0; oy < g.output[0]; ++oy) {
-        for (std::int64_t ox = 0; ox < g.output[1]; ++ox) {
-          double sum = call.has_input(2) ? in[2]->values[static_cast<std::size_t>(o)] : 0.0;
-          for (std::int64_t c = 0; c < depth; ++c) {
-            for (std::int64_t ky = 0; ky < g.kernel[0]; ++ky) {
-              for (std::int64_t kx = 0; kx < g.kernel[1]; ++kx) {
-                const std::int64_t y = oy * g.stride[0] + ky * g.dilation[0] - g.pad_begin[0];
-                const std::int64_t x = ox * g.stride[1] + kx * g.dilation[1] - g.pad_begin[1];
-                if (y < 0 || y >= g.input[0] || x < 0 || x >= g.input[1]) continue;
-                const auto source = static_cast<std::size_t>(
-                    ((n * g.channels + first + c) * g.input[0] + y) * g.input[1] + x);
-                const auto weight = static_cast<std::size_t>(
-                    ((o * depth + c) * g.kernel[0] + ky) * g.kernel[1] + kx);
-                sum += in[0]->values[source] * in[1]->values[weight];
+      const double bias = call.has_input(2) ? in[2]->values[static_cast<std::size_t>(o)] : 0.0;
+      for (std::int64_t oz = 0; oz < deep.output[1]; ++oz) {
+        for (std::int64_t oy = 0; oy < g.output[0]; ++oy) {
+          for (std::int64_t ox = 0; ox < g.output[1]; ++ox) {
+            double sum = bias;
+            for (std::int64_t c = 0; c < depth * deep.kernel[1]; ++c) {
+              const std::int64_t kz = c % deep.kernel[1];
+              const std::int64_t z =
+                  oz * deep.stride[1] + kz * deep.dilation[1] - deep.pad_begin[1];
+              if (z < 0 || z >= planes) continue;
+              const std::int64_t plane = (n * g.channels + first + c / deep.kernel[1]) * planes + z;
+              for (std::int64_t ky = 0; ky < g.kernel[0]; ++ky) {
+                for (std::int64_t kx = 0; kx < g.kernel[1]; ++kx) {
+                  const std::int64_t y = oy * g.stride[0] + ky * g.dilation[0] - g.pad_begin[0];
+                  const std::int64_t x = ox * g.stride[1] + kx * g.dilation[1] - g.pad_begin[1];
+                  if (y < 0 || y >= g.input[0] || x < 0 || x >= g.input[1]) continue;
+                  const auto source =
+                      static_cast<std::size_t>((plane * g.input[0] + y) * g.input[1] + x);
+                  const auto weight = static_cast<std::size_t>(
+                      ((o * depth * deep.kernel[1] + c) * g.kernel[0] + ky) * g.kernel[1] + kx);
+                  sum += in[0]->values[source] * in[1]->values[weight];
+                }
               }
             }
+            out[0].values[flat++] = sum;
           }
-          out[0].values[flat++] = sum;
         }
       }
     }

@@ -91,18 +91,12 @@ std::vector<std::int64_t> pool_kernel(const OperatorCall& call) {
   return call.integers("kernel_shape", {});
 }
 
-Shape window_output(const OperatorCall& call, const WindowGeometry& geometry) {
-  Shape shape{call.shape(0)[0], geometry.channels};
-  if (call.rank(0) == 4) shape.push_back(geometry.output[0]);
-  shape.push_back(geometry.output[1]);
-  return shape;
-}
-
 std::vector<ValueInfo> infer_pool(const OperatorCall& call) {
   if (call.node().op == "MaxPool" && call.integer("storage_order", 0) != 0) {
     call.fail("column-major indices", "Export with storage_order = 0");
   }
-  return {{call.type(0), window_output(call, window_geometry(call, pool_kernel(call)))}};
+  const VolumeGeometry geometry = volume_geometry(call, pool_kernel(call));
+  return {{call.type(0), geometry.output_shape(call, geometry.plane.channels)}};
 }
 
 // The positions of a window that lie in the input: a window may be far larger than what it looks
@@ -132,31 +126,39 @@ WindowRange window_range(const WindowGeometry& g, std::size_t axis, std::int64_t
 void evaluate_pool(const OperatorCall& call, const InputTensors& in,
                    std::vector<DoubleTensor>& out) {
   const auto kernel = pool_kernel(call);
-  const WindowGeometry g = window_geometry(call, kernel);
+  const VolumeGeometry volume = volume_geometry(call, kernel);
+  const WindowGeometry& g = volume.plane;
+  const WindowGeometry& deep = volume.depth;
   const bool maximum = call.node().op == "MaxPool";
   const bool count_padding = call.integer("count_include_pad", 0) != 0;
-  const std::int64_t planes = in[0]->shape[0] * g.channels;
+  const std::int64_t volumes = in[0]->shape[0] * g.channels;
+  const auto extent = [count_padding](const WindowRange& range) {
+    return static_cast<double>(count_padding ? range.padded : range.last - range.first);
+  };
   std::size_t flat = 0;
-  for (std::int64_t plane = 0; plane < planes; ++plane) {
-    const double* source = in[0]->values.data() + plane * g.input[0] * g.input[1];
-    for (std::int64_t oy = 0; oy < g.output[0]; ++oy) {
-      for (std::int64_t ox = 0; ox < g.output[1]; ++ox) {
-        const WindowRange rows = window_range(g, 0, oy);
-        const WindowRange columns = window_range(g, 1, ox);
-        double result = maximum ? -infinity : 0;
-        for (std::int64_t ky = rows.first; ky < rows.last; ++ky) {
-          const std::int64_t y = oy * g.stride[0] + ky * g.dilation[0] - g.pad_begin[0];
-          for (std::int64_t kx = columns.first; kx < columns.last; ++kx) {
-            const std::int64_t x = ox * g.stride[1] + kx * g.dilation[1] - g.pad_begin[1];
-            const double value = source[y * g.input[1] + x];
-            result = maximum ? std::max(result, value) : result + value;
+  for (std::int64_t v = 0; v < volumes; ++v) {
+    const double* source = in[0]->values.data() + v * deep.input[1] * g.input[0] * g.input[1];
+    for (std::int64_t oz = 0; oz < deep.output[1]; ++oz) {
+      for (std::int64_t oy = 0; oy < g.output[0]; ++oy) {
+        for (std::int64_t ox = 0; ox < g.output[1]; ++ox) {
+          const WindowRange layers = window_range(deep, 1, oz);
+          const WindowRange rows = window_range(g, 0, oy);
+          const WindowRange columns = window_range(g, 1, ox);
+          double result = maximum ? -infinity : 0;
+          for (std::int64_t kz = layers.first; kz < layers.last; ++kz) {
+            const std::int64_t z = oz * deep.stride[1] + kz * deep.dilation[1] - deep.pad_begin[1];
+            for (std::int64_t ky = rows.first; ky < rows.last; ++ky) {
+              const std::int64_t y = oy * g.stride[0] + ky * g.dilation[0] - g.pad_begin[0];
+              for (std::int64_t kx = columns.first; kx < columns.last; ++kx) {
+                const std::int64_t x = ox * g.stride[1] + kx * g.dilation[1] - g.pad_begin[1];
+                const double value = source[(z * g.input[0] + y) * g.input[1] + x];
+                result = maximum ? std::max(result, value) : result + value;
+              }
+            }
           }
+          const double count = extent(layers) * extent(rows) * extent(columns);
+          out[0].values[flat++] = maximum ? result : result / count;
         }
-        const double count =
-            count_padding ? static_cast<double>(rows.padded) * static_cast<double>(columns.padded)
-                          : static_cast<double>(rows.last - rows.first) *
-                                static_cast<double>(columns.last - columns.first);
-        out[0].values[flat++] = maximum ? result : result / count;
       }
     }
   }

@@ -443,6 +443,14 @@ std::vector<Named> operators() {
       {"Gather of computed rows", rows, [](OnnxModel& m, const std::string& x) {
          return m.node("Gather", {x, m.constant("i", {3}, Integers{2, 0, 2})}, "op", {{"axis", 1}});
        }});
+  all.push_back({"Conv and pooling of volumes", image, [](OnnxModel& m, const std::string& x) {
+                   // 6 channels of an image as 2 channels of 3 layers.
+                   std::string v = m.node(
+                       "Reshape", {x, m.constant("to", {5}, Integers{1, 2, 3, 6, 6})}, "volume");
+                   v = m.node("Conv", {v, m.random("wv", {3, 2, 2, 3, 2}, 0.4f)}, "op",
+                              {{"pads", Integers{1, 0, 1, 0, 1, 0}}});
+                   return m.node("AveragePool", {v}, "pool", {{"kernel_shape", Integers{2, 2, 3}}});
+                 }});
   for (const char* op : {"RNN", "GRU", "LSTM"}) {
     all.push_back(
         {op, rows, [op](OnnxModel& m, const std::string& x) {

@@ -585,7 +585,7 @@ INSTANTIATE_TEST_SUITE_P(
         WrongCase{
             "Conv", {1, 3, 5, 5}, {weights({4, 3, 3, 3}), weights({3})}, {}, "3 biases for 4"},
         WrongCase{"Conv", {1, 3, 2, 2}, {weights({4, 3, 3, 3})}, {}, "too small"},
-        WrongCase{"Conv", {1, 1, 3, 3, 3}, {weights({1, 1, 2, 2, 2})}, {}, "two-dimensional"},
+        WrongCase{"Conv", {1, 1, 3, 3, 3, 3}, {weights({1, 1, 2, 2, 2, 2})}, {}, "one to 3 axes"},
         WrongCase{
             "Conv", {1, 3, 5, 5}, {weights({4, 3, 3, 3})}, {{"strides", Integers{1}}}, "strides"},
         WrongCase{"Conv",

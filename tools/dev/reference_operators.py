@@ -786,6 +786,47 @@ def recurrent(suite: Suite) -> None:
         suite.end(model, model.node("Gemm", [last, model.random([hidden, 5]), model.random([5])]))
 
 
+def volumes(suite: Suite) -> None:
+    """Windows over three axes. Drawn after all others."""
+    rng = suite.rng
+
+    def conv(shape: list[int], weights: list[int], bias: bool = True, **attributes: Any) -> None:
+        more = [rng.standard_normal(weights)] + ([rng.standard_normal(weights[:1])] if bias else [])
+        suite.one("Conv", shape, more, **attributes)
+
+    conv([1, 3, 5, 6, 7], [4, 3, 3, 3, 3])
+    conv([2, 2, 6, 5, 4], [3, 2, 2, 3, 1], bias=False, pads=[1, 1, 0, 0, 1, 2])
+    conv([1, 4, 7, 8, 6], [6, 2, 3, 2, 3], group=2, strides=[2, 1, 2], pads=[1, 0, 1, 1, 1, 0])
+    conv([1, 4, 6, 6, 6], [4, 1, 3, 3, 3], group=4, auto_pad="SAME_UPPER", strides=[2, 2, 2])
+    conv([1, 2, 9, 9, 8], [3, 2, 2, 3, 2], dilations=[3, 2, 1])
+    conv([1, 3, 4, 4, 4], [5, 3, 1, 1, 1])
+    conv([1, 2, 3, 4, 5], [3, 2, 3, 4, 5])
+    for op in ["MaxPool", "AveragePool"]:
+        suite.one(op, [2, 3, 6, 7, 8], kernel_shape=[2, 3, 2])
+        suite.one(op, [1, 2, 7, 7, 7], kernel_shape=[3, 2, 3], strides=[2, 2, 1], pads=[1, 0, 1, 1, 1, 1])
+        suite.one(op, [1, 2, 7, 8, 7], kernel_shape=[2, 2, 2], strides=[2, 2, 2], ceil_mode=1)
+        suite.one(op, [1, 2, 5, 5, 6], kernel_shape=[3, 3, 3], auto_pad="SAME_LOWER")
+    suite.one("AveragePool", [1, 2, 5, 6, 7], kernel_shape=[3, 3, 2], pads=[1, 1, 1, 1, 0, 0], count_include_pad=1)
+    suite.one("MaxPool", [1, 2, 9, 9, 9], kernel_shape=[2, 3, 2], dilations=[2, 1, 3])
+    for op in ["GlobalAveragePool", "GlobalMaxPool"]:
+        suite.one(op, [2, 3, 4, 5, 6])
+
+    model = suite.start("volumes: two blocks with batch normalisation and a residual sum", 13)
+    x = model.input([1, 2, 6, 8, 8])
+    value, width = x, 2
+    for _ in range(2):
+        value = model.node("Conv", [value, model.random([6, width, 3, 3, 3], 0.2)], pads=[1] * 6)
+        statistics = [model.random([6]), model.random([6]), model.random([6]), model.const(rng.uniform(0.5, 2, 6))]
+        value = model.node("BatchNormalization", [value, *statistics])
+        value = model.node("Relu", [value])
+        skip = model.node("Conv", [value, model.random([6, 6, 1, 1, 1], 0.3), model.random([6])])
+        value = model.node("Add", [value, skip])
+        value = model.node("MaxPool", [value], kernel_shape=[2, 2, 2], strides=[2, 2, 2])
+        width = 6
+    value = model.node("Flatten", [model.node("GlobalAveragePool", [value])])
+    suite.end(model, model.node("Gemm", [value, model.random([6, 4]), model.random([4])]))
+
+
 def write(suite: Suite, out: Path) -> None:
     import h5py
     import numpy as np
@@ -850,6 +891,7 @@ def main() -> None:
     if not args.only_random:
         newer(suite)
         recurrent(suite)
+        volumes(suite)
     write(suite, args.out)
 
 
