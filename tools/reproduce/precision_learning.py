@@ -111,6 +111,7 @@ MORE = {
     ("resnet56", "weight"): ["learn.search_target=1.5"],
     ("mobilenet_v2", "thermal"): ["learn.search_target=1"],
     ("tiny_sentiment", "shot"): ["learn.search_target=1.5"],
+    ("tiny_sentiment", "thermal"): ["learn.search_target=1.5"],
     ("minilm6", "shot"): ["learn.search_target=1", "learn.search_images=2000"],
     ("minilm6", "thermal"): ["learn.search_target=1", "learn.search_images=2000"],
     ("minilm6", "weight"): ["learn.search_target=1", "learn.search_images=500"],
