@@ -45,6 +45,11 @@ CalibratedValues from_result(const std::string& path) {
       e.u_b = number(p.at("u_b"));
       e.interval_low = number(p.at("interval95").at(0));
       e.interval_high = number(p.at("interval95").at(1));
+      if (p.contains("interval68")) {
+        e.interval68_low = number(p.at("interval68").at(0));
+        e.interval68_high = number(p.at("interval68").at(1));
+      }
+      if (p.contains("dof")) e.dof = p.at("dof").get<double>();
       if (p.contains("meaning")) e.meaning = p.at("meaning").get<std::string>();
       found.values.push_back(e);
       for (Eigen::Index k = 0; k < n; ++k) {

@@ -32,6 +32,8 @@ Json estimate_json(const Estimate& e) {
   object["u_a"] = number(e.u_a);
   object["u_b"] = number(e.u_b);
   object["interval95"] = {number(e.interval_low), number(e.interval_high)};
+  object["interval68"] = {number(e.interval68_low), number(e.interval68_high)};
+  if (std::isfinite(e.dof)) object["dof"] = e.dof;
   if (!e.meaning.empty()) object["meaning"] = e.meaning;
   return object;
 }
@@ -493,7 +495,7 @@ std::vector<std::string> write_calibration(const CalibrationResult& result,
   data::ResultWriter writer(directory / "cal.h5", provenance);
   const std::string names_axis = "/calibration/parameter";
   std::vector<std::string> names, units;
-  std::vector<double> values, u_a, u_b, low, high;
+  std::vector<double> values, u_a, u_b, low, high, low68, high68;
   for (const Estimate& e : result.parameters) {
     names.push_back(e.name);
     units.push_back(e.unit);
@@ -502,6 +504,8 @@ std::vector<std::string> write_calibration(const CalibrationResult& result,
     u_b.push_back(e.u_b);
     low.push_back(e.interval_low);
     high.push_back(e.interval_high);
+    low68.push_back(e.interval68_low);
+    high68.push_back(e.interval68_high);
   }
   if (!names.empty()) {
     writer.axis(names_axis, names, "parameter");
@@ -512,6 +516,10 @@ std::vector<std::string> write_calibration(const CalibrationResult& result,
     writer.write("/calibration/interval95_low", low, {names_axis}, "1", "95 % interval, lower end");
     writer.write("/calibration/interval95_high", high, {names_axis}, "1",
                  "95 % interval, upper end");
+    writer.write("/calibration/interval68_low", low68, {names_axis}, "1",
+                 "68.27 % interval, lower end");
+    writer.write("/calibration/interval68_high", high68, {names_axis}, "1",
+                 "68.27 % interval, upper end");
     const Eigen::MatrixXd covariance = result.covariance();
     std::vector<std::string> others = names;
     writer.axis("/calibration/parameter_2", others, "parameter");

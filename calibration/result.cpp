@@ -78,15 +78,23 @@ int CalibrationResult::exit_code(bool strict) const {
 
 void set_interval(Estimate& estimate, double dof) {
   const double u = estimate.combined();
-  double k = boost::math::quantile(boost::math::normal(), 0.975);
+  estimate.dof = std::numeric_limits<double>::infinity();
   if (std::isnan(dof) || dof <= 0) {
-    k = not_known;
+    estimate.dof = not_known;
   } else if (std::isfinite(dof) && estimate.u_a > 0) {
-    const double effective = dof * std::pow(u / estimate.u_a, 4);
-    if (effective < 1e6) k = boost::math::quantile(boost::math::students_t(effective), 0.975);
+    estimate.dof = dof * std::pow(u / estimate.u_a, 4);
   }
-  estimate.interval_low = estimate.value - k * u;
-  estimate.interval_high = estimate.value + k * u;
+  const auto factor = [&](double probability) {
+    const double tail = (1 - probability) / 2;
+    if (std::isnan(estimate.dof)) return not_known;
+    if (estimate.dof >= 1e6) return quantile(complement(boost::math::normal(), tail));
+    return quantile(complement(boost::math::students_t(estimate.dof), tail));
+  };
+  const double k95 = factor(0.95), k68 = factor(one_sigma);
+  estimate.interval_low = estimate.value - k95 * u;
+  estimate.interval_high = estimate.value + k95 * u;
+  estimate.interval68_low = estimate.value - k68 * u;
+  estimate.interval68_high = estimate.value + k68 * u;
 }
 
 void reject(CalibrationResult& result, const std::string& reason) {
@@ -205,8 +213,11 @@ void add_type_b(CalibrationResult& result, const std::vector<double>& change,
   result.covariance_b += column * column.transpose();
   for (Eigen::Index i = 0; i < n; ++i) {
     Estimate& estimate = result.parameters[static_cast<std::size_t>(i)];
+    const double share = estimate.u_a / estimate.combined();
+    const double of_type_a =
+        std::isfinite(estimate.dof) ? estimate.dof * std::pow(share, 4) : type_a_dof(result);
     estimate.u_b = std::sqrt(result.covariance_b(i, i));
-    set_interval(estimate, type_a_dof(result));
+    set_interval(estimate, of_type_a);
   }
   result.settings["type B"] += (result.settings["type B"].empty() ? "" : "; ") + cause;
 }

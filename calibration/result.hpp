@@ -5,7 +5,8 @@
 // that more points do not shrink (the scale of a power meter, a length). They are kept apart, and
 // combined as u^2 = u_a^2 + u_b^2. The 95 % interval is value +- k u with Student's factor k at the
 // effective degrees of freedom dof (u / u_a)^4 (Welch-Satterthwaite) where the covariance is scaled
-// by the data's own scatter, and the normal 1.96 where the standard deviations are known.
+// by the data's own scatter, and the normal 1.96 where the standard deviations are known; the
+// 68.27 % interval likewise, with k = 1 for known standard deviations.
 // Tests: tests/calibration/*_test.cpp of the kinds.
 #pragma once
 
@@ -31,8 +32,13 @@ struct Estimate {
   double u_a = not_known, u_b = 0;                             // standard uncertainties; 0: none
   double interval_low = not_known, interval_high = not_known;  // 95 %
   std::string meaning{};                                       // in words
+  double interval68_low = not_known, interval68_high = not_known;  // 68.27 %
+  double dof = std::numeric_limits<double>::infinity();  // effective, of the combined uncertainty
   double combined() const;
 };
+
+// Probability of the shorter interval: that of one standard deviation of a normal law.
+inline constexpr double one_sigma = 0.6826894921370859;
 
 struct RejectedPoint {
   std::string place;  // "data.csv:12"
@@ -161,7 +167,7 @@ void append_derived(CalibrationResult& result, const std::string& name, const st
                     const std::function<double(const std::vector<double>&)>& formula);
 
 // A parameter that was found by itself: its covariances with the others are not known (NaN, null in
-// result.json). Sets its normal 95 % interval where it has none.
+// result.json). Sets its normal intervals where it has none.
 void append_separate(CalibrationResult& result, Estimate estimate);
 
 // A fit in scaled numbers, in the user's units: parameter k times factor k.
@@ -172,8 +178,8 @@ Fit in_units(Fit fit, const std::vector<double>& factors);
 void check_bound(CalibrationResult& result, const Estimate& estimate, double bound, bool above,
                  const std::string& reason);
 
-// Sets the 95 % interval of an estimate whose type A uncertainty has `dof` degrees of freedom
-// (infinite for known standard deviations).
+// Sets both intervals and the effective degrees of freedom of an estimate whose type A uncertainty
+// has `dof` degrees of freedom (infinite for known standard deviations).
 void set_interval(Estimate& estimate, double dof);
 
 void reject(CalibrationResult& result, const std::string& reason);

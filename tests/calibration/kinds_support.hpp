@@ -33,8 +33,7 @@ struct Covered {
   double inside68 = 0;
 };
 
-// Shares of `trials` results whose intervals hold the truth, for each named parameter. 68.27 % is
-// taken of the 95 % interval's distribution: the same Student factor, one standard uncertainty.
+// Shares of `trials` results whose intervals hold the truth, for each named parameter.
 inline std::vector<Covered> coverage(
     int trials, const std::vector<std::string>& names, const std::vector<double>& truth,
     const std::function<calibration::CalibrationResult(int)>& run) {
@@ -46,7 +45,9 @@ inline std::vector<Covered> coverage(
       if (truth[k] >= e.interval_low && truth[k] <= e.interval_high) {
         covered[k].inside95 += 1.0 / trials;
       }
-      if (std::abs(e.value - truth[k]) < e.combined()) covered[k].inside68 += 1.0 / trials;
+      if (truth[k] >= e.interval68_low && truth[k] <= e.interval68_high) {
+        covered[k].inside68 += 1.0 / trials;
+      }
     }
   }
   return covered;

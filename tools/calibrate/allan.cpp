@@ -8,6 +8,7 @@
 #include <cctype>
 #include <cmath>
 #include <memory>
+#include <tuple>
 
 #include "data/names.hpp"
 #include "photonics/error.hpp"
@@ -179,9 +180,10 @@ int run(const Options& options, const Streams& streams) {
     if (point.edf > 0) {
       // Relative standard error of a deviation from edf degrees of freedom.
       entry.u_a = point.deviation / std::sqrt(2 * point.edf);
-      const auto [low, high] = calibration::stability_interval(point, 0.95);
-      entry.interval_low = low;
-      entry.interval_high = high;
+      std::tie(entry.interval_low, entry.interval_high) =
+          calibration::stability_interval(point, 0.95);
+      std::tie(entry.interval68_low, entry.interval68_high) =
+          calibration::stability_interval(point, calibration::one_sigma);
     }
     append_separate(result, entry);
   };

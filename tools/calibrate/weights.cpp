@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <tuple>
+#include <utility>
 
 #include "calibration/nested_variance.hpp"
 #include "tools/calibrate/fit_kind.hpp"
@@ -21,15 +23,24 @@ struct Options {
   bool as_converter = false;
 };
 
-// A variance as a standard deviation, with its interval; one that came out negative is zero with an
-// upper limit, and said so.
+using Interval = std::pair<double, double>;
+
+void set_intervals(calibration::Estimate& estimate, const Interval& of95, const Interval& of68) {
+  std::tie(estimate.interval_low, estimate.interval_high) = of95;
+  std::tie(estimate.interval68_low, estimate.interval68_high) = of68;
+}
+
+// A variance as a standard deviation, with its intervals; one that came out negative is zero with
+// an upper limit, and said so.
 void append_deviation(calibration::CalibrationResult& result, const std::string& name,
-                      const std::string& unit, double variance, double error, double low,
-                      double high, const char* meaning) {
+                      const std::string& unit, double variance, double error, const Interval& of95,
+                      const Interval& of68, const char* meaning) {
   calibration::Estimate estimate{name, unit, std::sqrt(std::max(variance, 0.0))};
   if (variance > 0) estimate.u_a = error / (2 * std::sqrt(variance));
-  estimate.interval_low = std::sqrt(std::max(low, 0.0));
-  estimate.interval_high = std::sqrt(std::max(high, 0.0));
+  const auto root = [](const Interval& v) {
+    return Interval{std::sqrt(v.first), std::sqrt(v.second)};
+  };
+  set_intervals(estimate, root(of95), root(of68));
   estimate.meaning = meaning;
   append_separate(result, estimate);
   if (!(variance > 0)) {
@@ -62,9 +73,15 @@ programming, read = (ms_write - ms_read) / n0, ms_read
 u_programming = np.sqrt(2 * ms_write**2 / f_write + 2 * ms_read**2 / f_read) / n0
 u_read = ms_read * np.sqrt(2 / f_read)
 noise = max(programming, 0) * squares / count**2 + read / count
-line, cov = np.polyfit(targets, mean, 1, w=1 / np.sqrt(noise), cov='unscaled')
-chi2 = (((mean - np.polyval(line, targets))**2) / noise).sum() / max(len(targets) - 2, 1)
-u_line = np.sqrt(np.diag(cov) * (max(1, chi2) if len(targets) > 2 else 1))
+def line_with(extra):
+    w = 1 / (noise + extra if noise.any() else np.ones(len(targets)))
+    line, cov = np.polyfit(targets, mean, 1, w=np.sqrt(w), cov='unscaled')
+    return line, cov, (w * (mean - np.polyval(line, targets))**2).sum()
+dof, transfer = len(targets) - 2, 0
+if dof and noise.any() and line_with(0)[2] > dof:
+    transfer = brentq(lambda t: line_with(t)[2] - dof, 0, np.ptp(mean)**2 * len(targets), xtol=1e-300, rtol=1e-14)
+line, cov, chi2 = line_with(transfer)
+u_line = np.sqrt(np.diag(cov) * (chi2 / dof if dof else noise.any()))
 def deviation(name, v, u):
     print(name, repr(float(np.sqrt(max(v, 0)))), repr(float(u / 2 / np.sqrt(v))) if v > 0 else 'nan')
 deviation('sigma_programming', programming, u_programming)
@@ -95,8 +112,8 @@ int run(const Options& given, const Streams& streams) {
   result.kind = "weights";
   result.model = "y = m(target) + programming + read";
   result.method = fmt::format(
-      "nested analysis of variance: {} targets, {} writes, {} readings; intervals chi-square and "
-      "modified large-sample",
+      "nested analysis of variance: {} targets, {} writes, {} readings; intervals chi-square, "
+      "generalized for programming and transfer, Student's for the line",
       found.targets, found.cells, found.readings);
   result.points_used = found.readings;
   result.tables.push_back(
@@ -108,40 +125,55 @@ int run(const Options& given, const Streams& streams) {
     not_identifiable(result, found.undetermined);
     return finish(options.common, result, streams);
   }
+  const double p68 = calibration::one_sigma;
   append_deviation(result, "sigma_programming", unit, found.write_variance, found.write_error,
-                   found.write_lower, found.write_upper, "scatter from one writing to the next");
+                   found.write_interval(0.95), found.write_interval(p68),
+                   "scatter from one writing to the next");
   append_deviation(result, "sigma_read", unit, found.read_variance, found.read_error,
-                   found.read_lower, found.read_upper, "scatter from one reading to the next");
+                   found.read_interval(0.95), found.read_interval(p68),
+                   "scatter from one reading to the next");
   append_deviation(result, "rms_transfer_error", unit, found.transfer_variance,
-                   found.transfer_error, found.transfer_variance - 2 * found.transfer_error,
-                   found.transfer_variance + 2 * found.transfer_error,
-                   "of the mean against the target, less its noise");
-  append_separate(result, {"gain", "1", found.gain, found.gain_error, 0, not_known, not_known,
-                           "slope of the mean over the target"});
-  append_separate(result, {"offset", unit, found.offset, found.offset_error, 0, not_known,
-                           not_known, "of that line at 0"});
+                   found.transfer_error, found.transfer_interval(0.95),
+                   found.transfer_interval(p68), "of the mean against the target, less its noise");
+  const auto of_line = [&](const char* name, const std::string& its_unit, double number,
+                           double error, const char* meaning) {
+    calibration::Estimate estimate{name, its_unit, number, error, 0, not_known, not_known, meaning};
+    set_interval(estimate, found.line_dof);
+    append_separate(result, estimate);
+  };
+  of_line("gain", "1", found.gain, found.gain_error, "slope of the mean over the target");
+  of_line("offset", unit, found.offset, found.offset_error, "of that line at 0");
+  const Eigen::Index gain = result.covariance_a.rows() - 2;
+  result.covariance_a(gain, gain + 1) = result.covariance_a(gain + 1, gain) = found.line_covariance;
+  if (found.targets == 2) {
+    result.warnings.push_back(
+        "two targets: nothing shows a transfer that is no line; the errors of gain and offset are "
+        "those of programming and read noise alone");
+  }
   const double full =
       options.full_scale > 0 ? options.full_scale : found.target.back() - found.target.front();
-  const auto bits_of = [full](double variance) {
-    return std::log2(full / std::sqrt(std::max(variance, 0.0)));
-  };
-  // Standard error of such bits, from that of the variance.
-  const auto error_of = [](double variance, double error) {
-    return variance > 0 ? error / (2 * variance) / std::log(2.0) : not_known;
+  // Bits of a full scale over `divisor` standard deviations, with its intervals.
+  const auto bits = [&](const char* name, double divisor, double variance, double error,
+                        const Interval& of95, const Interval& of68, const char* meaning) {
+    const auto of = [&](double v) { return std::log2(full / (divisor * std::sqrt(v))); };
+    calibration::Estimate estimate{name, "bit", of(std::max(variance, 0.0))};
+    if (variance > 0) estimate.u_a = error / (2 * variance) / std::log(2.0);
+    set_intervals(estimate, {of(of95.second), of(of95.first)}, {of(of68.second), of(of68.first)});
+    estimate.meaning = meaning;
+    append_separate(result, estimate);
   };
   const double total = std::max(found.write_variance, 0.0) + found.read_variance;
   const double total_error = std::hypot(found.write_error, found.read_error);
-  const double shift = std::log2(std::sqrt(12.0));
-  append_separate(result, {"bits_sigma", "bit", bits_of(total), error_of(total, total_error), 0,
-                           not_known, not_known, "log2(full scale / sigma), both noises"});
-  append_separate(result,
-                  {"bits_quantiser", "bit", bits_of(total) - shift, error_of(total, total_error), 0,
-                   not_known, not_known, "log2(full scale / (sigma sqrt(12))), both noises"});
+  const double of_quantiser = std::sqrt(12.0);
+  const Interval total95 = found.total_interval(0.95), total68 = found.total_interval(p68);
+  bits("bits_sigma", 1, total, total_error, total95, total68,
+       "log2(full scale / sigma), both noises");
+  bits("bits_quantiser", of_quantiser, total, total_error, total95, total68,
+       "log2(full scale / (sigma sqrt(12))), both noises");
   if (found.write_variance > 0) {
-    append_separate(result,
-                    {"programming_bits", "bit", bits_of(found.write_variance) - shift,
-                     error_of(found.write_variance, found.write_error), 0, not_known, not_known,
-                     "of a converter whose rounding is as large as the programming noise"});
+    bits("programming_bits", of_quantiser, found.write_variance, found.write_error,
+         found.write_interval(0.95), found.write_interval(p68),
+         "of a converter whose rounding is as large as the programming noise");
     if (options.as_converter) {
       result.device.push_back({"modulator.dac_bits", "1", "programming_bits", 1});
       result.warnings.push_back(
@@ -190,7 +222,8 @@ int run(const Options& given, const Streams& streams) {
                           false,
                           false,
                           {points, line}});
-  result.python = python_table("record.csv", "target, write, value") + numpy_analysis;
+  result.python = "from scipy.optimize import brentq\n" +
+                  python_table("record.csv", "target, write, value") + numpy_analysis;
   return finish(options.common, result, streams);
 }
 
@@ -205,7 +238,9 @@ Verb calibrate_weights() {
       "several times (further rows). A nested analysis of variance separates programming noise, "
       "read\n"
       "noise and the systematic transfer error (mean against target, and against a line: gain,\n"
-      "offset). Intervals: chi-square, and modified large-sample for the programming noise.\n"
+      "offset). Intervals: chi-square; generalized ones for the programming noise; Student's for "
+      "the\n"
+      "line, whose errors count the scatter of the means about it.\n"
       "Bits are given as log2(full scale / sigma) and, 1.79 less, log2(full scale / (sigma "
       "sqrt(12))).\n"
       "--as-converter puts the programming noise into device.yaml as modulator.dac_bits, the "
