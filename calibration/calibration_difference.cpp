@@ -5,7 +5,9 @@
 #include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <boost/math/distributions/chi_squared.hpp>
+#include <boost/math/distributions/fisher_f.hpp>
 #include <boost/math/distributions/normal.hpp>
+#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <numeric>
 
@@ -61,9 +63,26 @@ double unit_factor(const CalibratedValues& a, const CalibratedValues& b, const E
   return have->factor / want->factor;
 }
 
-double two_sided(double z) {
+// Beyond this many degrees of freedom Student's law is the normal one to all digits shown.
+constexpr double many = 1e9;
+
+double two_sided(double z, double dof) {
   if (std::isnan(z)) return 1;
-  return 2 * boost::math::cdf(boost::math::complement(boost::math::normal(), std::abs(z)));
+  const double at = std::abs(z);
+  return dof < many ? 2 * cdf(complement(boost::math::students_t(dof), at))
+                    : 2 * cdf(complement(boost::math::normal(), at));
+}
+
+// P(larger chi2) of m directions whose variances have `dof` degrees of freedom.
+double joint_probability(double chi2, double m, double dof) {
+  return dof < many ? cdf(complement(boost::math::fisher_f(m, dof), chi2 / m))
+                    : cdf(complement(boost::math::chi_squared(m), chi2));
+}
+
+// Welch and Satterthwaite: u of a difference of two independent estimates.
+double difference_dof(double u, double u1, double dof1, double u2, double dof2) {
+  const double reciprocal = std::pow(u1 / u, 4) / dof1 + std::pow(u2 / u, 4) / dof2;
+  return reciprocal > 0 ? 1 / reciprocal : std::numeric_limits<double>::infinity();
 }
 
 MatrixXd pick(const MatrixXd& from, const std::vector<std::size_t>& rows, const VectorXd& factor) {
@@ -123,7 +142,7 @@ CalibrationResult compare_calibrations(const CalibratedValues& first,
         first.name, second.name, first.name, names_of(a), second.name, names_of(b)));
   }
   const auto n = static_cast<Index>(of_a.size());
-  VectorXd ones = VectorXd::Ones(n), factor(n), difference(n), keep(n);
+  VectorXd ones = VectorXd::Ones(n), factor(n), difference(n), keep(n), dof(n);
   CalibrationResult result;
   result.kind = "diff";
   result.model = "d = b - a, chi2 = d' V^-1 d";
@@ -150,9 +169,19 @@ CalibrationResult compare_calibrations(const CalibratedValues& first,
   // chi2 over the directions that vary, of the correlation matrix.
   VectorXd u = v.diagonal().cwiseSqrt();
   std::vector<Index> varying;
+  double reciprocal = 0;
   for (Index i = 0; i < n; ++i) {
-    if (u(i) > 0) varying.push_back(i);
+    const auto k = static_cast<std::size_t>(i);
+    const Estimate &x = a.values[of_a[k]], &y = b.values[of_b[k]];
+    dof(i) = std::numeric_limits<double>::infinity();
+    if (!(u(i) > 0)) continue;
+    dof(i) = difference_dof(u(i), x.combined(), x.dof, y.combined() * factor(i), y.dof);
+    reciprocal += 1 / dof(i);
+    varying.push_back(i);
   }
+  // All together: to first order chi2 grows with the mean of 1 / dof.
+  const double joint_dof = reciprocal > 0 ? static_cast<double>(varying.size()) / reciprocal
+                                          : std::numeric_limits<double>::infinity();
   const auto m = static_cast<Index>(varying.size());
   MatrixXd correlation(m, m);
   VectorXd z(m);
@@ -174,8 +203,7 @@ CalibrationResult compare_calibrations(const CalibratedValues& first,
       result.chi2 += std::pow(eigen.eigenvectors().col(i).dot(z), 2) / eigen.eigenvalues()(i);
       result.dof += 1;
     }
-    result.chi2_probability = boost::math::cdf(
-        boost::math::complement(boost::math::chi_squared(result.dof), result.chi2));
+    result.chi2_probability = joint_probability(result.chi2, result.dof, joint_dof);
   }
   PlotSeries points{"b - a", {}, {}, {}, PlotSeries::Kind::points};
   std::vector<std::pair<double, Index>> by_probability;
@@ -190,11 +218,13 @@ CalibrationResult compare_calibrations(const CalibratedValues& first,
     d.u_a = std::sqrt(std::max(0.0, result.covariance_a(i, i)));
     d.u_b = std::sqrt(std::max(0.0, result.covariance_b(i, i)));
     d.meaning = fmt::format("{:.8g} - {:.8g}", y.value * factor(i), x.value);
-    set_interval(d, std::numeric_limits<double>::infinity());
+    // `dof` is that of u, set_interval() asks for that of its type A part.
+    set_interval(d, d.u_a > 0 ? dof(i) * std::pow(d.u_a / d.combined(), 4) : dof(i));
     result.parameters.push_back(d);
     double score = not_known;
     if (u(i) > 0) score = difference(i) / u(i);
-    by_probability.emplace_back(u(i) > 0 ? two_sided(score) : (difference(i) != 0 ? 0.0 : 1.0), i);
+    by_probability.emplace_back(
+        u(i) > 0 ? two_sided(score, dof(i)) : (difference(i) != 0 ? 0.0 : 1.0), i);
     points.x.push_back(static_cast<double>(i + 1));
     points.y.push_back(score);
     points.error.push_back(1);
@@ -223,12 +253,13 @@ CalibrationResult compare_calibrations(const CalibratedValues& first,
     figure.unit = "1";
     figure.name = result.parameters[k].name + ": p";
     figure.value = adjusted[k];
-    figure.meaning = u(i) > 0
-                         ? fmt::format(
-                               "probability of so large a difference by chance, corrected for {} "
-                               "parameters; {:.2f} standard uncertainties",
-                               n, difference(i) / u(i))
-                         : "neither calibration gives an uncertainty";
+    figure.meaning =
+        u(i) > 0 ? fmt::format(
+                       "probability of so large a difference by chance, corrected for {} "
+                       "parameters; {:.2f} standard uncertainties{}",
+                       n, difference(i) / u(i),
+                       dof(i) < many ? fmt::format(" of {:.3g} degrees of freedom", dof(i)) : "")
+                 : "neither calibration gives an uncertainty";
     result.figures.push_back(figure);
     if (adjusted[k] >= options.level) continue;
     moved.push_back(result.parameters[k].name);
@@ -247,8 +278,10 @@ CalibrationResult compare_calibrations(const CalibratedValues& first,
   result.points_used = of_a.size();
   // The power of the test: what it would have found.
   const boost::math::normal law;
-  const double threshold = boost::math::quantile(
-      boost::math::complement(law, options.level / (2 * static_cast<double>(n))));
+  const double tail = options.level / (2 * static_cast<double>(n));
+  const double threshold = joint_dof < many
+                               ? quantile(complement(boost::math::students_t(joint_dof), tail))
+                               : quantile(complement(law, tail));
   result.identifiability = fmt::format(
       "{} at the level {:g}. A parameter moved by {:.1f} standard uncertainties of the difference "
       "is found with 90 % probability.",
@@ -267,15 +300,19 @@ CalibrationResult compare_calibrations(const CalibratedValues& first,
   result.inputs = {first.input, second.input};
   result.plots.push_back(
       {"Differences", axis, "difference [standard uncertainties]", false, false, {points}});
-  std::vector<double> values(difference.data(), difference.data() + n);
+  std::vector<double> values(difference.data(), difference.data() + n), dofs;
+  for (const double d : dof) dofs.push_back(std::min(d, many));
   result.python = fmt::format(
-      "import numpy as np\nfrom scipy.stats import chi2, norm\nd = np.array([{:.17g}])\nV = {}\n"
+      "import numpy as np\nfrom scipy.stats import f, t\nd = np.array([{:.17g}])\nV = {}\n"
+      "nu = np.array([{:.17g}])\n"
       "u = np.sqrt(np.diag(V))\nuse = u > 0\nz = d[use] / u[use]\nR = V[np.ix_(use, use)] / "
       "np.outer(u[use], u[use])\nstatistic = z @ np.linalg.pinv(R, 1e-9, hermitian=True) @ z\n"
       "dof = np.linalg.matrix_rank(R, 1e-9, hermitian=True)\n"
-      "print('chi2', statistic, 'dof', dof, 'p', chi2.sf(statistic, dof))\n"
-      "for name, x in zip('{}'.split(), z):\n    print(name, x, 2 * norm.sf(abs(x)))\n",
-      fmt::join(values, ", "), numpy_of(v), [&] {
+      "p = f.sf(statistic / dof, dof, 1 / np.mean(1 / nu[use]))\n"
+      "print('chi2', statistic, 'dof', dof, 'p', p)\n"
+      "for name, x, own in zip('{}'.split(), z, nu[use]):\n"
+      "    print(name, x, 2 * t.sf(abs(x), own))\n",
+      fmt::join(values, ", "), numpy_of(v), fmt::join(dofs, ", "), [&] {
         std::string text;
         for (const Index i : varying) {
           text += result.parameters[static_cast<std::size_t>(i)].name + " ";

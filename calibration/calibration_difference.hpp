@@ -4,6 +4,11 @@
 //   chi2 = d' V^-1 d                                    all parameters together
 //   z_k = d_k / sqrt(V_kk), p_k = P(|z| > |z_k|)        each; Holm's correction for their number
 //
+// Where a result's uncertainty comes from few degrees of freedom (Estimate::dof), those of the
+// difference follow by Welch and Satterthwaite: intervals and p_k by Student's law, and chi2 over
+// the number of directions by an F law at the harmonic mean of the parameters' degrees of freedom.
+// A device file does not hold them: normal laws.
+//
 // With instruments in common their errors (type B) are common as well, and cancel as far as they
 // are equal: V = A_a + A_b + (1 - D) B_a (1 - D), D_k = u_b,k(b) / u_b,k(a). That needs the two
 // types apart, as result.json has them. Directions of V without variance (parameters that depend on

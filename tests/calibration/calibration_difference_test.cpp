@@ -81,6 +81,95 @@ TEST(CalibrationDifference, equal_devices_differ_as_rarely_as_it_says) {
   EXPECT_NEAR(low / double(trials), 0.3, tests::binomial_bound(0.3, trials));
 }
 
+// Calibrations whose covariance of type A is scaled by the scatter of `points`, as fits without
+// known standard deviations have it. `told`: the degrees of freedom are in the result.
+CalibratedValues scaled_calibration(int trial, std::uint64_t seed, int points, bool told) {
+  CalibratedValues c = calibration_of(trial, seed);
+  auto random = tests::lab_numbers(static_cast<std::uint64_t>(trial), seed + 1000);
+  const double factor = tests::variance_factor(random, points);
+  c.covariance_a *= factor;
+  c.covariance_b.setZero();
+  for (Estimate& e : c.values) {
+    e.u_a *= std::sqrt(factor);
+    e.u_b = 0;
+    if (told) e.dof = points;
+  }
+  return c;
+}
+
+struct DifferenceShares {
+  std::vector<double> inside68, inside95;
+  double different = 0, low = 0;  // rejected; chi2 in its upper 30 %
+};
+
+template <class Compare>
+DifferenceShares shares_of(int trials, double moved, const Compare& compare) {
+  DifferenceShares shares{std::vector<double>(n), std::vector<double>(n)};
+  for (int trial = 0; trial < trials; ++trial) {
+    const CalibrationResult result = compare(trial);
+    for (std::size_t k = 0; k < n; ++k) {
+      const Estimate& e = result.parameters[k];
+      const double truth = k == 2 ? moved : 0;
+      shares.inside68[k] +=
+          (e.interval68_low <= truth && truth <= e.interval68_high) / double(trials);
+      shares.inside95[k] += (e.interval_low <= truth && truth <= e.interval_high) / double(trials);
+    }
+    shares.different += (result.verdict == Verdict::rejected) / double(trials);
+    shares.low += (result.chi2_probability < 0.3) / double(trials);
+  }
+  return shares;
+}
+
+TEST(CalibrationDifferenceCoverage, intervals_of_differences_cover_as_they_say) {
+  constexpr int trials = 2000;
+  const auto covers = [](const DifferenceShares& shares) {
+    bool all = true;
+    for (std::size_t k = 0; k < n; ++k) {
+      all = all &&
+            std::abs(shares.inside68[k] - one_sigma) < tests::binomial_bound(one_sigma, trials) &&
+            std::abs(shares.inside95[k] - 0.95) < tests::binomial_bound(0.95, trials);
+    }
+    return all;
+  };
+  const auto text = [](const DifferenceShares& shares) {
+    std::string numbers;
+    for (std::size_t k = 0; k < n; ++k) {
+      numbers +=
+          std::to_string(shares.inside68[k]) + " " + std::to_string(shares.inside95[k]) + "; ";
+    }
+    return numbers;
+  };
+  // With a shift, both types of uncertainty and instruments of their own.
+  const double shift = 3 * std::sqrt(2 * (50 * 50 + 20 * 20));
+  const auto plain = shares_of(trials, shift, [](int t) { return independent(t, 3); });
+  EXPECT_TRUE(covers(plain)) << text(plain);
+  // The same instruments: their errors cancel, and the interval without being told is too wide.
+  const auto common = [](int trial, bool shared) {
+    auto random = tests::lab_numbers(static_cast<std::uint64_t>(trial), 94);
+    const double error = random.normal();
+    return compare_calibrations(calibration_of(trial, 95, error), calibration_of(trial, 96, error),
+                                {.shared_type_b = shared});
+  };
+  const auto shared = shares_of(trials, 0, [&](int t) { return common(t, true); });
+  EXPECT_TRUE(covers(shared)) << text(shared);
+  EXPECT_FALSE(covers(shares_of(trials, 0, [&](int t) { return common(t, false); })));
+  // Few degrees of freedom, as many in both and not.
+  for (const int others : {8, 16}) {
+    const auto few = [&](int t, bool told) {
+      return compare_calibrations(scaled_calibration(t, 81, 8, told),
+                                  scaled_calibration(t, 82, others, told));
+    };
+    const auto student = shares_of(trials, 0, [&](int t) { return few(t, true); });
+    EXPECT_TRUE(covers(student)) << others << ": " << text(student);
+    EXPECT_LT(student.different, 0.02 + tests::binomial_bound(0.02, trials)) << others;
+    EXPECT_NEAR(student.low, 0.3, tests::binomial_bound(0.3, trials)) << others;
+    // Power: taken as normal they cover too little, and differ too often.
+    const auto normal = shares_of(trials, 0, [&](int t) { return few(t, false); });
+    EXPECT_FALSE(covers(normal)) << others << ": " << text(normal);
+    EXPECT_GT(normal.different, 0.02 + tests::binomial_bound(0.02, trials)) << others;
+  }
+}
+
 TEST(CalibrationDifference, a_moved_parameter_is_found_and_named_and_no_other) {
   constexpr int trials = 500;
   int found = 0, others = 0;
