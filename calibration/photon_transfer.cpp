@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <Eigen/Cholesky>
+#include <Eigen/Core>
 #include <algorithm>
 #include <boost/math/distributions/chi_squared.hpp>
 #include <boost/math/distributions/fisher_f.hpp>
 #include <cmath>
+#include <limits>
 #include <numeric>
+#include <optional>
 #include <set>
 
 #include "photonics/error.hpp"
@@ -94,20 +98,43 @@ Exposures arrange(const PhotonTransferData& data) {
 
 struct DarkVariance {
   double value = 0, u = 0;     // at exposure time 0
-  double scatter = not_known;  // relative, of one variance about the line
-  double dof = 0;
+  double scatter = not_known;  // relative, of one variance about the line; of a line only
+  double dof = 0;              // of u
+  // value = sum influence_i row_i, of rows with this variance.
+  std::vector<double> influence{};
+  double row_variance = 0;
 };
 
-DarkVariance dark_variance(const Exposures& e) {
+DarkVariance dark_variance(const Exposures& e, const std::optional<double>& pixels) {
   DarkVariance result;
   const std::set<double> times(e.time.begin(), e.time.end());
   const std::size_t n = e.dark.size();
   if (!e.time.empty() && times.size() <= 2) {
-    // What the standard prescribes where the dark was taken at one or two times.
+    // What the standard prescribes where the dark was taken at one or two times: one of them. It
+    // scatters as its pixels say, or as the others of its time do.
     result.value = e.dark.front();
-    double squares = 0;
-    for (const double d : e.dark) squares += (d - result.value) * (d - result.value);
-    result.u = n > 1 ? std::sqrt(squares / static_cast<double>(n - 1)) : 0;
+    double squares = 0, dof = static_cast<double>(n);
+    for (const double time : times) {
+      double count = 0, mean = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        if (e.time[i] != time) continue;
+        ++count;
+        const double delta = e.dark[i] - mean;
+        mean += delta / count;
+        squares += delta * (e.dark[i] - mean);
+      }
+      --dof;
+    }
+    if (pixels) {
+      result.u = result.value * std::sqrt(2 / *pixels);
+      result.dof = std::numeric_limits<double>::infinity();
+    } else {
+      result.u = std::sqrt(squares / dof);
+      result.dof = dof;
+    }
+    result.influence.assign(n, 0.0);
+    result.influence.front() = 1;
+    result.row_variance = result.u * result.u;
   } else {
     // Centred, so that nanoseconds and seconds give the same digits.
     const auto count = static_cast<double>(n);
@@ -124,11 +151,14 @@ DarkVariance dark_variance(const Exposures& e) {
     result.value = mean_d - slope * mean_t;
     result.dof = count - (tt > 0 ? 2 : 1);
     double squares = 0;
+    result.influence.assign(n, 1 / count);
     for (std::size_t i = 0; i < n; ++i) {
+      if (tt > 0) result.influence[i] -= mean_t * (e.time[i] - mean_t) / tt;
       const double off = e.dark[i] - mean_d - (tt > 0 ? slope * (e.time[i] - mean_t) : 0);
       squares += off * off;
     }
     const double s2 = squares / result.dof;
+    result.row_variance = s2;
     result.u = std::sqrt(s2 * (1 / count + (tt > 0 ? mean_t * mean_t / tt : 0)));
     if (mean_d > 0) result.scatter = std::sqrt(s2) / mean_d;
   }
@@ -159,14 +189,78 @@ Slope slope_through_zero(const std::vector<double>& x, const std::vector<double>
   return s;
 }
 
-// HC3 (MacKinnon and White 1985): covariance of two slopes from the residuals themselves.
-double robust_covariance(const Slope& a, const Slope& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.residual.size(); ++i) {
-    sum += a.influence[i] * a.residual[i] / (1 - a.leverage[i]) * b.influence[i] * b.residual[i] /
-           (1 - b.leverage[i]);
+// Variance of a slope, and the degrees of freedom that its estimate has.
+struct SlopeVariance {
+  double value = 0, dof = 0;
+};
+
+// The residuals that say nothing of the slope's error, where y has the standard deviations sigma:
+// about the line with the right weights, in units of sigma, and without the direction in which a
+// slope of other weights is off that line. From these alone a variance is independent of the
+// error, as Student's law needs it.
+struct IndependentResiduals {
+  std::vector<double> z, a, b, c;  // of sigma: residual, x, influence; c: b without a's direction
+  double a2 = 0, b2 = 0, c2 = 0;   // squared lengths
+  // Element of the projection that makes z of the errors over sigma.
+  double projection(std::size_t i, std::size_t k) const {
+    return (i == k ? 1 : 0) - a[i] * a[k] / a2 - (c2 > 0 ? c[i] * c[k] / c2 : 0);
   }
-  return sum;
+};
+
+IndependentResiduals independent_residuals(const Slope& slope, const std::vector<double>& x,
+                                           const std::vector<double>& y,
+                                           const std::vector<double>& sigma) {
+  IndependentResiduals r;
+  double ay = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (!(sigma[i] > 0)) continue;  // at the origin, where no slope looks
+    r.a.push_back(x[i] / sigma[i]);
+    r.b.push_back(slope.influence[i] * sigma[i]);
+    r.z.push_back(y[i] / sigma[i]);
+    r.a2 += r.a.back() * r.a.back();
+    r.b2 += r.b.back() * r.b.back();
+    ay += r.a.back() * r.z.back();
+  }
+  const double best = ay / r.a2;
+  for (std::size_t i = 0; i < r.a.size(); ++i) {
+    r.z[i] -= best * r.a[i];
+    r.c.push_back(r.b[i] - r.a[i] / r.a2);
+    r.c2 += r.c[i] * r.c[i];
+  }
+  // A slope of almost the right weights: its direction would be that of the weights' own noise.
+  if (r.c2 < 0.01 * r.b2) r.c2 = 0;
+  for (std::size_t i = 0; i < r.a.size() && r.c2 > 0; ++i) {
+    r.z[i] -= (slope.value - best) / r.c2 * r.c[i];
+  }
+  return r;
+}
+
+// From the squares of every point's own residual, so that they may follow another law than sigma
+// (as White 1980; MacKinnon and White 1985), with the mean and, by Satterthwaite, the degrees of
+// freedom that this has where sigma is right (Bell and McCaffrey 2002): few points carry most of an
+// unweighted slope.
+SlopeVariance robust_variance(const Slope& slope, const std::vector<double>& x,
+                              const std::vector<double>& y, const std::vector<double>& sigma) {
+  const IndependentResiduals r = independent_residuals(slope, x, y, sigma);
+  double estimate = 0, mean = 0, squares = 0;
+  for (std::size_t i = 0; i < r.z.size(); ++i) {
+    estimate += std::pow(r.b[i] * r.z[i], 2);
+    mean += r.b[i] * r.b[i] * r.projection(i, i);
+    for (std::size_t k = 0; k < r.z.size(); ++k) {
+      squares += std::pow(r.b[i] * r.b[k] * r.projection(i, k), 2);
+    }
+  }
+  return {estimate * r.b2 / mean, mean * mean / squares};
+}
+
+// Where the standard deviations of y are known up to a factor, which all residuals tell together.
+SlopeVariance scaled_variance(const Slope& slope, const std::vector<double>& x,
+                              const std::vector<double>& y, const std::vector<double>& sigma) {
+  const IndependentResiduals r = independent_residuals(slope, x, y, sigma);
+  double chi2 = 0;
+  for (const double z : r.z) chi2 += z * z;
+  const double dof = static_cast<double>(r.z.size()) - (r.c2 > 0 ? 2 : 1);
+  return {r.b2 * chi2 / dof, dof};
 }
 
 std::vector<double> head(const std::vector<double>& values, std::size_t count) {
@@ -201,20 +295,35 @@ void linearity(const Exposures& e, CalibrationResult& result) {
       {.name = "LE_max", .unit = "%", .value = most, .meaning = "linearity error, largest"});
 }
 
-// K, R, s2 (dark variance) with covariance -> the four named parameters.
+// What K, R and s2 (the dark variance; without photons no R) have their errors from: the covariance
+// that one cause gives them, and the degrees of freedom of its size. 0: of a correlation between
+// causes, which counts for the size alone.
+struct Cause {
+  Eigen::MatrixXd covariance;
+  double dof = 0;
+};
+
+// The same dark variances are subtracted from the light ones that K comes from, and give s2. K =
+// sum influence_i v_i over the first points.
+Cause common_dark(const DarkVariance& dark, const std::vector<double>& influence,
+                  Eigen::Index size) {
+  Cause cause{Eigen::MatrixXd::Zero(size, size)};
+  double sum = 0;
+  for (std::size_t i = 0; i < influence.size(); ++i) sum += influence[i] * dark.influence[i];
+  cause.covariance(0, size - 1) = cause.covariance(size - 1, 0) = -sum * dark.row_variance;
+  return cause;
+}
+
+// The covariance of K and R as one of K, R and s2.
+Cause of_slopes(const Eigen::MatrixXd& covariance, double dof) {
+  Cause cause{Eigen::MatrixXd::Zero(3, 3), dof};
+  cause.covariance.topLeftCorner(2, 2) = covariance;
+  return cause;
+}
+
+// K, R, s2 -> the four named parameters. Degrees of freedom by Welch and Satterthwaite.
 void set_parameters(CalibrationResult& result, const std::vector<double>& base,
-                    const Eigen::MatrixXd& covariance, bool photons, double dof, bool scaled) {
-  CalibrationResult inner;
-  const std::vector<std::string> names =
-      photons ? std::vector<std::string>{"K", "R", "s2"} : std::vector<std::string>{"K", "s2"};
-  for (std::size_t i = 0; i < base.size(); ++i) {
-    Estimate estimate;
-    estimate.name = names[i];
-    estimate.value = base[i];
-    estimate.u_a =
-        std::sqrt(covariance(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(i)));
-    inner.parameters.push_back(estimate);
-  }
+                    const std::vector<Cause>& causes, bool photons, bool scaled) {
   const auto sigma_d = [](double k, double s2) {
     return std::sqrt(std::max(s2 - quantisation_dn2, 0.0)) / k;
   };
@@ -250,14 +359,25 @@ void set_parameters(CalibrationResult& result, const std::vector<double>& base,
     map(1, 1) = d_s2;
   }
   add("sigma_d", "e-", d, "temporal dark noise");
-  result.covariance_a = map * covariance * map.transpose();
+  result.covariance_a = Eigen::MatrixXd::Zero(map.rows(), map.rows());
+  for (const Cause& cause : causes) {
+    result.covariance_a += map * cause.covariance * map.transpose();
+  }
   result.covariance_b =
       Eigen::MatrixXd::Zero(result.covariance_a.rows(), result.covariance_a.cols());
   result.covariance_scaled = scaled;
   for (std::size_t i = 0; i < estimates.size(); ++i) {
     const auto at = static_cast<Eigen::Index>(i);
     estimates[i].u_a = std::sqrt(result.covariance_a(at, at));
-    set_interval(estimates[i], scaled ? dof : std::numeric_limits<double>::infinity());
+    double reciprocal = 0;
+    for (const Cause& cause : causes) {
+      if (!(cause.dof > 0)) continue;
+      const double part = map.row(at).dot(cause.covariance * map.row(at).transpose());
+      reciprocal += part * part / cause.dof;
+    }
+    const double all = result.covariance_a(at, at);
+    set_interval(estimates[i],
+                 reciprocal > 0 ? all * all / reciprocal : std::numeric_limits<double>::infinity());
   }
   result.parameters = estimates;
 }
@@ -309,7 +429,8 @@ CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMet
   const bool photons = !e.photons.empty();
   const std::size_t n = e.sensitivity_last + 1;
   const std::vector<double> x = head(e.x, n), v = head(e.v, n);
-  DarkVariance dark = dark_variance(e);
+  constexpr double exactly = std::numeric_limits<double>::infinity();
+  DarkVariance dark = dark_variance(e, data.pixels);
   if (dark.value < least_dark_variance_dn2) {
     result.warnings.push_back(fmt::format(
         "the dark variance {:.4g} DN^2 is below the standard's limit of {} DN^2: the dark noise is "
@@ -319,6 +440,12 @@ CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMet
   }
   const Scatter scatter = variance_scatter(data, dark);
   const bool known = std::isfinite(scatter.relative);
+  const double scatter_dof = scatter.dof > 0 ? scatter.dof : exactly;
+  if (!(dark.u > 0)) {
+    result.warnings.emplace_back(
+        "the dark variance is the same in all rows, and without the number of pixels its scatter "
+        "is not known: counted as none in sigma_d; pass --pixels N");
+  }
   for (std::size_t i = n; i < e.x.size(); ++i) {
     result.rejected.push_back(
         {e.places[i], i > e.saturation ? "beyond saturation" : "above 70 % of saturation"});
@@ -358,37 +485,46 @@ CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMet
       if (photons) response = slope_through_zero(head(e.photons, n), x, relative);
     }
     k = gain.value;
-    Eigen::MatrixXd covariance = Eigen::MatrixXd::Zero(photons ? 3 : 2, photons ? 3 : 2);
-    covariance(0, 0) = robust_covariance(gain, gain);
+    double chi2 = 0, weights = 0;
+    std::vector<double> sigma;
+    for (std::size_t i = 0; i < n; ++i) {
+      sigma.push_back(sigma_of(i, k * x[i]));
+      chi2 += std::pow(gain.residual[i] / sigma.back(), 2);
+      weights += std::pow(x[i] / sigma.back(), 2);
+    }
     std::vector<double> base{k};
+    std::vector<Cause> causes;
+    const Eigen::Index size = photons ? 3 : 2;
+    // The errors of the variances and of the means have nothing to do with each other.
+    const auto add = [&](Eigen::Index at, const SlopeVariance& of) {
+      causes.push_back({Eigen::MatrixXd::Zero(size, size), of.dof});
+      causes.back().covariance(at, at) = of.value;
+    };
+    if (method == PtcMethod::weighted && known) {
+      add(0, {1 / weights, scatter_dof});
+    } else {
+      add(0, scaled_variance(gain, x, v, sigma));
+    }
     if (photons) {
       base.push_back(response.value);
-      covariance(1, 1) = robust_covariance(response, response);
-      covariance(0, 1) = covariance(1, 0) = robust_covariance(gain, response);
+      // The means scatter with the source: by a share of the signal.
+      const std::vector<double> p = head(e.photons, n);
+      add(1, robust_variance(response, p, x, p));
     }
     base.push_back(dark.value);
-    covariance(photons ? 2 : 1, photons ? 2 : 1) = dark.u * dark.u;
-    double chi2 = 0, weights = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      const double sigma = sigma_of(i, k * x[i]);
-      chi2 += std::pow(gain.residual[i] / sigma, 2);
-      weights += std::pow(x[i] / sigma, 2);
-    }
-    if (method == PtcMethod::weighted) {
-      covariance(0, 0) = known ? 1 / weights : chi2 / result.dof / weights;
-    }
+    add(size - 1, {dark.u * dark.u, dark.dof});
+    causes.push_back(common_dark(dark, gain.influence, size));
     result.chi2 = chi2;
     if (known) {
       result.chi2_probability = chi2_probability(chi2, result.dof, scatter.dof);
     } else {
       result.chi2 = not_known;
     }
-    set_parameters(result, base, covariance, photons, result.dof,
-                   method == PtcMethod::emva || !known);
+    set_parameters(result, base, causes, photons, method == PtcMethod::emva || !known);
     for (std::size_t i = 0; i < n; ++i) {
-      const double sigma = known ? sigma_of(i, k * x[i]) : not_known;
-      result.residuals.push_back({e.places[i], x[i], v[i], k * x[i], sigma,
-                                  gain.residual[i] / sigma / std::sqrt(1 - gain.leverage[i]),
+      const double its = known ? sigma[i] : not_known;
+      result.residuals.push_back({e.places[i], x[i], v[i], k * x[i], its,
+                                  gain.residual[i] / its / std::sqrt(1 - gain.leverage[i]),
                                   gain.leverage[i], true});
     }
     if (known && result.chi2_probability < rejection_probability) {
@@ -423,13 +559,15 @@ CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMet
                           {.name = "eta", .start = r0 / k0},
                           {.name = "beta", .start = 0},
                           {.name = "mu_0", .start = 0}};
-    const std::vector<double> p = head(e.photons, n), d = head(e.dark, n);
-    problem.model = Model(2 * n, [p, d, n, unit]<class T>(const T* q, std::size_t i) -> T {
+    const std::vector<double> p = head(e.photons, n);
+    // A mean that is off, because the light was, has a variance that is off with it.
+    problem.model = Model(2 * n, [p, x, n, unit]<class T>(const T* q, std::size_t i) -> T {
       const T electrons = q[1] * T(p[i % n]);
       const T bend = q[2] * electrons / T(unit);
-      if (i < n) return q[3] + q[0] * electrons * (T(1) + bend);
+      const T mean = q[3] + q[0] * electrons * (T(1) + bend);
+      if (i < n) return mean;
       const T slope = q[0] * (T(1) + T(2) * bend);
-      return slope * slope * electrons;
+      return slope * slope * electrons + slope * (T(x[i - n]) - mean);
     });
     problem.y = x;
     problem.y.insert(problem.y.end(), v.begin(), v.end());
@@ -444,6 +582,7 @@ CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMet
         return variance_scale * sigma_of(i - n, f);
       };
       best = fit(problem);
+      if (best.status != FitStatus::converged) break;
       double mean_chi2 = 0, variance_chi2 = 0, mean_leverage = 0, variance_leverage = 0;
       for (std::size_t i = 0; i < 2 * n; ++i) {
         const double z2 = std::pow(best.residuals[i] / best.sigma[i], 2);
@@ -452,8 +591,10 @@ CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMet
       }
       const auto count = static_cast<double>(n);
       mean_dof = count - mean_leverage;
-      const double factor = std::sqrt(mean_chi2 / (count - mean_leverage));
-      share *= factor;
+      // No light is steadier than a millionth: means without scatter would outweigh all else.
+      const double before = share;
+      share = std::max(share * std::sqrt(mean_chi2 / (count - mean_leverage)), 1e-6);
+      const double factor = share / before;
       if (!known) variance_scale *= std::sqrt(variance_chi2 / (count - variance_leverage));
       result.chi2 = variance_chi2;
       result.dof = count - variance_leverage;
@@ -466,21 +607,38 @@ CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMet
     }
     k = best.value("K");
     const double eta = best.value("eta");
-    // R at the origin: dmu/dmu_p = K eta.
-    Eigen::MatrixXd map = Eigen::MatrixXd::Zero(3, 5);
-    Eigen::MatrixXd inner = Eigen::MatrixXd::Zero(5, 5);
-    inner.topLeftCorner(4, 4) = best.covariance;
-    inner(4, 4) = dark.u * dark.u;
+    // R at the origin: dmu/dmu_p = K eta. What every point's error does to the parameters; the
+    // scatter of the means has been estimated: Student's factor for what hangs on it.
+    Eigen::MatrixXd map = Eigen::MatrixXd::Zero(2, 4);
     map(0, 0) = 1;
     map(1, 0) = eta;
     map(1, 1) = k;
-    map(2, 4) = 1;
-    set_parameters(result, {k, k * eta, dark.value}, map * inner * map.transpose(), true,
-                   result.dof, false);
-    // The scatter of the means was estimated: Student's factor for what hangs on it.
-    for (Estimate& estimate : result.parameters) {
-      if (estimate.name == "R" || estimate.name == "eta") set_interval(estimate, mean_dof);
+    const auto points = static_cast<Eigen::Index>(n);
+    Eigen::MatrixXd influence = best.covariance * problem.model.jacobian(best.values).transpose();
+    for (Eigen::Index i = 0; i < 2 * points; ++i) {
+      influence.col(i) /= best.sigma[static_cast<std::size_t>(i)];
     }
+    const Eigen::MatrixXd means =
+        influence.leftCols(points) * influence.leftCols(points).transpose();
+    const Eigen::MatrixXd variances = best.covariance - means;
+    const double variances_dof = known ? scatter_dof : result.dof;
+    // So have the weights of one against the other (Kackar and Harville 1984; twice their term,
+    // since the covariance is biased by as much: Kenward and Roger 1997).
+    const Eigen::MatrixXd mixing =
+        (4 / mean_dof + 4 / variances_dof) * means * best.covariance.ldlt().solve(variances);
+    Cause of_dark{Eigen::MatrixXd::Zero(3, 3), dark.dof};
+    of_dark.covariance(2, 2) = dark.u * dark.u;
+    std::vector<double> of_variances;
+    for (std::size_t i = 0; i < n; ++i) {
+      of_variances.push_back(influence(0, points + static_cast<Eigen::Index>(i)) /
+                             best.sigma[n + i]);
+    }
+    set_parameters(
+        result, {k, k * eta, dark.value},
+        {of_slopes(map * means * map.transpose(), mean_dof),
+         of_slopes(map * variances * map.transpose(), variances_dof),
+         of_slopes(map * mixing * map.transpose(), 0), of_dark, common_dark(dark, of_variances, 3)},
+        true, false);
     if (known) {
       result.chi2_probability = chi2_probability(result.chi2, result.dof, scatter.dof);
       if (result.chi2_probability < rejection_probability) {
@@ -600,6 +758,17 @@ CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMet
   return result;
 }
 
+// Why signals above dark do not determine a slope; empty where they do.
+std::string same_level(const std::vector<double>& x) {
+  const auto [least, most] = std::minmax_element(x.begin(), x.end());
+  if (*most - *least > 0.1 * std::max(std::abs(*most), std::abs(*least))) return "";
+  return fmt::format(
+      "all exposures give the same signal within 10 % ({:.6g} to {:.6g} DN above dark): a slope "
+      "cannot be told from an offset, nor a line from a curve. Measure exposures from dark to "
+      "saturation",
+      *least, *most);
+}
+
 const char* name_of_method(PtcMethod method) {
   switch (method) {
     case PtcMethod::emva:
@@ -631,7 +800,21 @@ CalibrationResult calibrate_photon_transfer(const PhotonTransferData& data, PtcM
       }
     }
   }
-  const Exposures e = arrange(data);
+  std::vector<double> signal;
+  for (std::size_t i = 0; i < n; ++i) signal.push_back(data.mean_dn[i] - data.dark_mean_dn[i]);
+  std::string undetermined = n < 4 ? "" : same_level(signal);
+  Exposures e;
+  if (undetermined.empty()) {
+    e = arrange(data);
+    undetermined = same_level(head(e.x, e.sensitivity_last + 1));
+  }
+  if (!undetermined.empty()) {
+    CalibrationResult result;
+    result.kind = "ptc";
+    result.method = name_of_method(method);
+    not_identifiable(result, undetermined);
+    return result;
+  }
   CalibrationResult result = run(data, e, method);
   for (const PtcMethod other : {PtcMethod::emva, PtcMethod::weighted, PtcMethod::nonlinear}) {
     if (!alternatives || (other == PtcMethod::nonlinear && e.photons.empty())) continue;

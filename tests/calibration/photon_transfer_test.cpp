@@ -1,5 +1,6 @@
 #include "calibration/photon_transfer.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -87,22 +88,23 @@ TEST(PhotonTransfer, a_line_is_rejected_where_the_curved_response_is_not) {
             weighted.parameter("K").value + 3 * weighted.parameter("K").u_a);
 }
 
-// A camera with a curved response, K = 0.25 DN/e-, eta = 0.6.
-PhotonTransferData camera(int trial, double curvature, double pixels) {
+// A camera with a curved response, K = 0.25 DN/e-, eta = 0.6, under a light that scatters by 0.1 %.
+PhotonTransferData camera(int trial, double curvature, double pixels, int exposures = 40) {
   auto random = tests::lab_numbers(static_cast<std::uint64_t>(trial), 21);
   constexpr double k = 0.25, eta = 0.6, dark = 12;
   PhotonTransferData data;
-  for (int i = 1; i <= 40; ++i) {
-    const double photons = 600.0 * i, electrons = eta * photons;
-    // The response ends at 4000 DN: beyond it, no variance.
+  for (int i = 1; i <= exposures; ++i) {
+    const double photons = 24000.0 * i / exposures;
+    const double electrons = eta * photons * (1 + 0.001 * random.normal());
+    // The response ends at 3000 DN: beyond it, no variance.
     const double bend = curvature * electrons / 10000;
     const double mean = k * electrons * (1 + bend);
     const double slope = k * (1 + 2 * bend);
     const bool full = mean > 3000;
     const double relative = std::sqrt(2 / pixels);
     data.photons.push_back(photons);
-    data.exposure_s.push_back(1e-4 * i);
-    data.mean_dn.push_back((full ? 3000 + 1e-3 * i : mean * (1 + 0.001 * random.normal())) + 20);
+    data.exposure_s.push_back(4e-3 * i / exposures);
+    data.mean_dn.push_back((full ? 3000 + 1e-3 * i : mean) + 20);
     data.variance_dn2.push_back(
         full ? 0.1 : (slope * slope * electrons + dark) * (1 + relative * random.normal()));
     data.dark_mean_dn.push_back(20);
@@ -112,20 +114,31 @@ PhotonTransferData camera(int trial, double curvature, double pixels) {
   return data;
 }
 
+const double sigma_d_truth = std::sqrt(12 - 1.0 / 12) / 0.25;
+const std::vector<std::string> names{"K", "R", "eta", "sigma_d"};
+const std::vector<double> truth{0.25, 0.15, 0.6, sigma_d_truth};
+
 TEST(PhotonTransferCoverage, intervals_cover_as_they_say) {
   constexpr int trials = 2000;
-  const double sigma_d = std::sqrt(12 - 1.0 / 12) / 0.25;
-  const std::vector<std::string> names{"K", "R", "eta", "sigma_d"};
-  const std::vector<double> truth{0.25, 0.15, 0.6, sigma_d};
-  for (const PtcMethod method : {PtcMethod::weighted, PtcMethod::nonlinear}) {
+  struct Case {
+    PtcMethod method;
+    int exposures;
+    bool pixels;
+  };
+  for (const Case& c :
+       {Case{PtcMethod::emva, 40, true}, Case{PtcMethod::emva, 20, true},
+        Case{PtcMethod::weighted, 40, true}, Case{PtcMethod::weighted, 20, true},
+        Case{PtcMethod::weighted, 20, false}, Case{PtcMethod::nonlinear, 20, true}}) {
     const auto covered = tests::coverage(trials, names, truth, [&](int trial) {
-      return calibrate_photon_transfer(camera(trial, 0, 40000), method, false);
+      PhotonTransferData data = camera(trial, 0, 40000, c.exposures);
+      if (!c.pixels) data.pixels.reset();
+      return calibrate_photon_transfer(data, c.method, false);
     });
     for (std::size_t k = 0; k < names.size(); ++k) {
-      EXPECT_NEAR(covered[k].inside95, 0.95, tests::binomial_bound(0.95, trials))
-          << names[k] << " method " << static_cast<int>(method);
-      EXPECT_NEAR(covered[k].inside68, 0.6827, tests::binomial_bound(0.6827, trials))
-          << names[k] << " method " << static_cast<int>(method);
+      const auto what = fmt::format("{}, method {}, {} exposures, pixels {}", names[k],
+                                    static_cast<int>(c.method), c.exposures, c.pixels);
+      EXPECT_NEAR(covered[k].inside95, 0.95, tests::binomial_bound(0.95, trials)) << what;
+      EXPECT_NEAR(covered[k].inside68, 0.6827, tests::binomial_bound(0.6827, trials)) << what;
     }
   }
   // Variances that count four times the pixels they come from.
@@ -141,6 +154,64 @@ TEST(PhotonTransferCoverage, intervals_cover_as_they_say) {
     return calibrate_photon_transfer(camera(trial, -0.03, 40000), PtcMethod::weighted, false);
   });
   EXPECT_LT(biased[0].inside95, 0.5);
+}
+
+// Few exposures, where the number of residuals counts: K, eta and sigma_d of lines are right.
+TEST(PhotonTransferCoverage, few_exposures) {
+  constexpr int trials = 2000;
+  const std::vector<std::string> of_variances{"K", "eta", "sigma_d"};
+  const std::vector<double> their_truth{0.25, 0.6, sigma_d_truth};
+  for (const PtcMethod method : {PtcMethod::emva, PtcMethod::weighted}) {
+    const auto run = [&](int trial) {
+      return calibrate_photon_transfer(camera(trial, 0, 40000, 10), method, false);
+    };
+    const auto covered = tests::coverage(trials, of_variances, their_truth, run);
+    for (std::size_t k = 0; k < of_variances.size(); ++k) {
+      EXPECT_NEAR(covered[k].inside95, 0.95, tests::binomial_bound(0.95, trials))
+          << of_variances[k] << " method " << static_cast<int>(method);
+      EXPECT_NEAR(covered[k].inside68, 0.6827, tests::binomial_bound(0.6827, trials))
+          << of_variances[k] << " method " << static_cast<int>(method);
+    }
+  }
+  // Power: the same standard uncertainties with a normal law.
+  const auto normal = tests::coverage(trials, {"K", "eta"}, {0.25, 0.6}, [&](int trial) {
+    auto result = calibrate_photon_transfer(camera(trial, 0, 40000, 10), PtcMethod::emva, false);
+    for (Estimate& e : result.parameters) {
+      set_interval(e, std::numeric_limits<double>::infinity());
+    }
+    return result;
+  });
+  EXPECT_LT(normal[0].inside95, 0.95 - tests::binomial_bound(0.95, trials));
+  EXPECT_LT(normal[1].inside95, 0.95 - tests::binomial_bound(0.95, trials));
+}
+
+TEST(PhotonTransfer, one_level_of_light_tells_no_slope) {
+  PhotonTransferData data = camera(1, 0, 40000);
+  for (std::size_t i = 0; i < data.mean_dn.size(); ++i) {
+    data.mean_dn[i] = 1000 + 0.1 * static_cast<double>(i);
+    data.photons[i] = 6000;
+  }
+  for (const PtcMethod method : {PtcMethod::emva, PtcMethod::weighted, PtcMethod::nonlinear}) {
+    const auto result = calibrate_photon_transfer(data, method);
+    EXPECT_EQ(result.verdict, Verdict::not_identifiable);
+    EXPECT_EQ(result.exit_code(false), 5);
+    EXPECT_THAT(result.identifiability, testing::HasSubstr("the same signal within 10 %"));
+  }
+  // The same where all that is below 70 % of saturation has one level.
+  for (std::size_t i = 0; i < data.mean_dn.size(); ++i) {
+    const bool bright = i >= 30;
+    data.mean_dn[i] = bright ? 2500 : 1000 + 0.1 * static_cast<double>(i);
+    data.photons[i] = bright ? 16500 : 6500;
+    data.variance_dn2[i] = bright ? 640 : 260;
+  }
+  EXPECT_EQ(calibrate_photon_transfer(data, PtcMethod::emva).verdict, Verdict::not_identifiable);
+  // Two levels and darkness are enough for a line.
+  for (std::size_t i = 0; i < 15; ++i) {
+    data.mean_dn[i] = 500 + 0.1 * static_cast<double>(i);
+    data.photons[i] = 3200;
+    data.variance_dn2[i] = 130;
+  }
+  EXPECT_NE(calibrate_photon_transfer(data, PtcMethod::emva).verdict, Verdict::not_identifiable);
 }
 
 TEST(PhotonTransfer, what_cannot_be_is_refused) {

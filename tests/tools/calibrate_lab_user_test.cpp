@@ -269,6 +269,21 @@ TEST_F(LabUser, exit_codes_of_every_kind) {
     return rows(noise, x,
                 {[=](double v) { return 1e-18 * (f(v) + 0.1); }, [](double) { return 1e-20; }});
   };
+  // K = 0.25 DN/e-, eta = 0.6; mean and variance are multiplied by functions of the share of the
+  // longest exposure.
+  const auto camera = [&](std::function<double(double)> mean, std::function<double(double)> var) {
+    const auto constant = [](double c) { return [c](double) { return c; }; };
+    return rows(
+        "u_p [photon],u_y [DN],s2_y [DN^2],u_ydark [DN],s2_ydark [DN^2]", steps(500, 30000, 60),
+        {[=](double p) { return 20 + 0.15 * p * mean(p / 30000); },
+         [=](double p) { return 12 + 0.0375 * p * var(p / 30000); }, constant(20), constant(12)});
+  };
+  const auto as_it_is = [](double) { return 1.0; };
+  const auto reciprocal = [](double share) { return 1 / share; };
+  const auto bent = [](double share) { return 1 - 0.1 * share; };
+  const std::vector<std::string> emva{"--pixels", "40000"},
+      weighted{"--pixels", "40000", "--method", "weighted"},
+      nonlinear{"--pixels", "40000", "--method", "nonlinear"};
   struct Run {
     const char* kind;
     std::string text;
@@ -277,6 +292,16 @@ TEST_F(LabUser, exit_codes_of_every_kind) {
     const char* name = "run.csv";
   };
   const std::vector<Run> runs{
+      {"ptc", camera(as_it_is, as_it_is), 0, emva},
+      {"ptc", camera(as_it_is, as_it_is), 0, weighted},
+      {"ptc", camera(as_it_is, as_it_is), 0, nonlinear},
+      {"ptc", camera(reciprocal, reciprocal), 5, emva},  // all at one exposure
+      {"ptc", camera(reciprocal, reciprocal), 5, weighted},
+      {"ptc", camera(reciprocal, reciprocal), 5, nonlinear},
+      {"ptc", camera(bent, [&](double s) { return bent(s) * bent(s); }), 6, weighted},
+      {"ptc", camera([](double) { return 3.0; }, as_it_is), 6, emva},  // eta = 5.4
+      {"ptc", camera(as_it_is, [](double s) { return std::abs(std::sin(30 * s)) / s; }), 4,
+       nonlinear},
       {"shot-noise", with("P [mW],V [V^2]", [](double v) { return std::exp(v / 3); }), 4},
       {"shot-noise", flat("P [mW],V [V^2]"), 6},
       {"shot-noise", with("P [mW],V [V^2]", [](double v) { return 1 + 0.3 * wobble(v); }), 5},
