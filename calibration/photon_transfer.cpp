@@ -321,7 +321,21 @@ Cause of_slopes(const Eigen::MatrixXd& covariance, double dof) {
   return cause;
 }
 
-// K, R, s2 -> the four named parameters. Degrees of freedom by Welch and Satterthwaite.
+// An estimate with this gradient. Degrees of freedom by Welch and Satterthwaite.
+void set_uncertainty(Estimate& estimate, const Eigen::VectorXd& gradient,
+                     const std::vector<Cause>& causes) {
+  double all = 0, reciprocal = 0;
+  for (const Cause& cause : causes) {
+    const double part = gradient.dot(cause.covariance * gradient);
+    all += part;
+    if (cause.dof > 0) reciprocal += part * part / cause.dof;
+  }
+  estimate.u_a = std::sqrt(std::max(all, 0.0));
+  set_interval(estimate,
+               reciprocal > 0 ? all * all / reciprocal : std::numeric_limits<double>::infinity());
+}
+
+// K, R, s2 -> the four named parameters.
 void set_parameters(CalibrationResult& result, const std::vector<double>& base,
                     const std::vector<Cause>& causes, bool photons, bool scaled) {
   const auto sigma_d = [](double k, double s2) {
@@ -368,16 +382,7 @@ void set_parameters(CalibrationResult& result, const std::vector<double>& base,
   result.covariance_scaled = scaled;
   for (std::size_t i = 0; i < estimates.size(); ++i) {
     const auto at = static_cast<Eigen::Index>(i);
-    estimates[i].u_a = std::sqrt(result.covariance_a(at, at));
-    double reciprocal = 0;
-    for (const Cause& cause : causes) {
-      if (!(cause.dof > 0)) continue;
-      const double part = map.row(at).dot(cause.covariance * map.row(at).transpose());
-      reciprocal += part * part / cause.dof;
-    }
-    const double all = result.covariance_a(at, at);
-    set_interval(estimates[i],
-                 reciprocal > 0 ? all * all / reciprocal : std::numeric_limits<double>::infinity());
+    set_uncertainty(estimates[i], map.row(at), causes);
   }
   result.parameters = estimates;
 }
@@ -651,13 +656,13 @@ CalibrationResult run(const PhotonTransferData& data, const Exposures& e, PtcMet
       result.chi2 = not_known;
     }
     result.condition = best.condition;
-    const double bend = best.value("beta");
+    const double bend = best.value("beta"), percent = 100 * p.back() / unit;
     Estimate curvature;
     curvature.name = "nonlinearity";
     curvature.unit = "%";
-    curvature.value = 100 * bend * eta * p.back() / unit;
-    curvature.u_a = 100 * best.standard_error("beta") * eta * p.back() / unit;
-    set_interval(curvature, std::numeric_limits<double>::infinity());
+    curvature.value = percent * bend * eta;
+    set_uncertainty(curvature, percent * Eigen::Vector4d(0, bend, eta, 0),
+                    {{means, mean_dof}, {variances, variances_dof}, {mixing, 0}});
     curvature.meaning = "deviation of the response at the end of the range, of the signal";
     result.figures.push_back(curvature);
     for (std::size_t i = n; i < 2 * n; ++i) {

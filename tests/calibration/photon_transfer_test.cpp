@@ -124,16 +124,29 @@ TEST(PhotonTransferCoverage, intervals_cover_as_they_say) {
     PtcMethod method;
     int exposures;
     bool pixels;
+    double curvature = 0;
   };
   for (const Case& c :
        {Case{PtcMethod::emva, 40, true}, Case{PtcMethod::emva, 20, true},
         Case{PtcMethod::weighted, 40, true}, Case{PtcMethod::weighted, 20, true},
-        Case{PtcMethod::weighted, 20, false}, Case{PtcMethod::nonlinear, 20, true}}) {
+        Case{PtcMethod::weighted, 20, false}, Case{PtcMethod::nonlinear, 20, true, -0.03}}) {
+    double curvature95 = 0, curvature68 = 0;
     const auto covered = tests::coverage(trials, names, truth, [&](int trial) {
-      PhotonTransferData data = camera(trial, 0, 40000, c.exposures);
+      PhotonTransferData data = camera(trial, c.curvature, 40000, c.exposures);
       if (!c.pixels) data.pixels.reset();
-      return calibrate_photon_transfer(data, c.method, false);
+      auto result = calibrate_photon_transfer(data, c.method, false);
+      if (c.method == PtcMethod::nonlinear) {
+        const double bend = 100 * c.curvature * 0.6 * data.photons[result.points_used - 1] / 1e4;
+        const Estimate& e = figure(result, "nonlinearity");
+        curvature95 += (e.interval_low <= bend && bend <= e.interval_high) / double(trials);
+        curvature68 += (e.interval68_low <= bend && bend <= e.interval68_high) / double(trials);
+      }
+      return result;
     });
+    if (c.method == PtcMethod::nonlinear) {
+      EXPECT_NEAR(curvature95, 0.95, tests::binomial_bound(0.95, trials));
+      EXPECT_NEAR(curvature68, 0.6827, tests::binomial_bound(0.6827, trials));
+    }
     for (std::size_t k = 0; k < names.size(); ++k) {
       const auto what = fmt::format("{}, method {}, {} exposures, pixels {}", names[k],
                                     static_cast<int>(c.method), c.exposures, c.pixels);

@@ -131,6 +131,16 @@ TEST_F(CalibrateDevices, validate_says_what_is_wrong_with_the_question) {
   }
 }
 
+// K from the scatter of 17 exposures: 15 degrees of freedom, and twice as many of a difference.
+TEST_F(CalibrateDevices, diff_of_results_uses_their_degrees_of_freedom) {
+  ASSERT_EQ(calibrate({"ptc", examples + "photon_transfer.csv", "--out", path("p")}).code, 0);
+  const double dof = json_of("p/result.json")["parameters"]["K"]["dof"].get<double>();
+  EXPECT_NEAR(dof, 15, 1e-9);
+  const std::string file = path("p/result.json");
+  ASSERT_EQ(calibrate({"diff", file, file, "--out", path("q")}).code, 0);
+  EXPECT_NEAR(json_of("q/result.json")["parameters"]["K"]["dof"].get<double>(), 2 * dof, 1e-6);
+}
+
 TEST_F(CalibrateDevices, diff_finds_what_moved_and_nothing_between_equals) {
   const Outcome same = calibrate({"diff", device_file, device_file, "--strict"});
   EXPECT_EQ(same.code, 0) << same.err;

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -199,6 +200,24 @@ TEST_F(Calibrate, Weights) {
   };
   covers("sigma_programming", 0.01);
   covers("sigma_read", 0.004);
+  for (const auto& [name, p] : object["parameters"].items()) {
+    EXPECT_LT(p["interval95"][0].get<double>(), p["interval68"][0].get<double>()) << name;
+    EXPECT_LT(p["interval68"][0].get<double>(), p["value"].get<double>()) << name;
+    EXPECT_LT(p["value"].get<double>(), p["interval68"][1].get<double>()) << name;
+    EXPECT_LT(p["interval68"][1].get<double>(), p["interval95"][1].get<double>()) << name;
+  }
+  // Nine targets: Student's law of seven degrees of freedom.
+  const auto& gain = object["parameters"]["gain"];
+  EXPECT_EQ(gain["dof"], 7);
+  EXPECT_NEAR(gain["interval68"][1].get<double>() - gain["value"].get<double>(),
+              1.0767 * gain["u_a"].get<double>(), 1e-3 * gain["u_a"].get<double>());
+  EXPECT_FALSE(object["parameters"]["sigma_read"].contains("dof"));
+  const auto& covariance = object["covariance"];
+  const auto& order = covariance["parameters"];
+  const auto at =
+      static_cast<std::size_t>(std::find(order.begin(), order.end(), "gain") - order.begin());
+  // The targets are symmetric about 0: gain and offset have nothing to do with each other.
+  EXPECT_NEAR(covariance["type_a"][at][at + 1].get<double>(), 0, 1e-12);
   EXPECT_NEAR(value(object, "bits_sigma") - value(object, "bits_quantiser"), 1.7925, 1e-4);
   EXPECT_EQ(calibrate({"weights", fixture("own_with_units.csv")}).code, 3);
   EXPECT_EQ(
