@@ -330,6 +330,16 @@ void read_own_csv(const LabText& text, const LabReadOptions& options, LabTable& 
         column.unit = unit;
       }
       if (column.name.empty()) column.name = fmt::format("column_{}", i + 1);
+      // "S21(DB),S21(DEG)" of a network analyser: level and phase of one thing.
+      const auto unit = parse_lab_unit(column.unit);
+      if (seen.contains(column.name) && !column.unit.empty() && unit &&
+          same_dimension(*unit, *parse_lab_unit("rad"))) {
+        const std::string told = fmt::format("{} ({})", column.name, column.unit);
+        table.warnings.push_back(
+            fmt::format("column {} is the second one called \"{}\": it is \"{}\"", i + 1,
+                        shown_text(column.name), shown_text(told)));
+        column.name = told;
+      }
       if (!seen.insert(column.name).second) {
         throw DataError(
             fmt::format("{}: two columns are called \"{}\"; rename one, or pass "
