@@ -114,6 +114,11 @@ TEST(SvgPlot, a_narrow_line_among_very_many_points_is_drawn) {
     lowest = std::max(lowest, std::stod(pair.substr(pair.find(',') + 1)));
   }
   EXPECT_NEAR(lowest, 348 - 314 * 0.05 / 1.1, 1);
+  // And of points that fill the plot no more than it has room for.
+  for (std::size_t i = 0; i < y.size(); ++i) y[i] = std::fmod(0.618034 * static_cast<double>(i), 1);
+  const std::string dots = svg_of({"t", "x", "y", false, false, {{"a", x, y, {}}}});
+  EXPECT_LT(dots.size(), 700000U);
+  EXPECT_GT(count_of(dots, "h0"), 10000U);
 }
 
 TEST(Report, numbers_have_the_digits_that_their_uncertainty_leaves) {

@@ -63,6 +63,22 @@ TEST_F(LabFile, UnitsBehindASlashAndLevelBesidePhase) {
   EXPECT_THAT(analyser.warnings, Contains(HasSubstr("second one called")));
 }
 
+TEST_F(LabFile, ColumnsOfLabelsAndTimesAreLeftOut) {
+  const LabTable table = read(
+      "Operator,K. Meyer\nTimestamp,guide,L [mm],T [dB]\n2026-01-12 14:03:11,A1,5,-9.1\n"
+      "2026-01-12 14:05:40,A2,10,-10.2\n2026-01-12 14:09:02,B1,20,-12.3\n");
+  ASSERT_EQ(table.columns.size(), 2u);
+  EXPECT_THAT(column_in(table, "L", "cm"), ElementsAre(0.5, 1, 2));
+  EXPECT_THAT(column_in(table, "T", "dB"), ElementsAre(-9.1, -10.2, -12.3));
+  EXPECT_THAT(table.lines, ElementsAre(3, 4, 5));
+  EXPECT_THAT(table.warnings, Contains(HasSubstr("\"guide\" holds no numbers")));
+  const LabTable comma = read("Probe;I (mA);P (mW)\na;0,5;1,25\nb;1,0;2,5\n");
+  EXPECT_THAT(column_in(comma, "P", "mW"), ElementsAre(1.25, 2.5));
+  // A label in a column of numbers is an error, and a table of words no table.
+  EXPECT_THAT(message("g,x [V],y [V]\na,1,2\nb,x,4\n"), HasSubstr("no row of numbers"));
+  EXPECT_THAT(message("g,h,y\na,b,c\nd,e,f\n"), HasSubstr("no row of numbers"));
+}
+
 TEST_F(LabFile, OwnCsvWithUnitsAndSettings) {
   const LabTable table = read_lab_file(laboratory / "own_with_units.csv");
   EXPECT_EQ(table.format, "attojoule-csv");
