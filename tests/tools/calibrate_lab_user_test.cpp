@@ -104,6 +104,12 @@ TEST_F(LabUser, names_units_and_orders_of_others) {
   EXPECT_TRUE(nlohmann::json::parse(calibrate({"s21", vna, "--json"}).out)["figures"].contains(
       "group_delay"));
 
+  // Two polarisations of one guide: whose loss is not ours to choose.
+  const std::string polarised =
+      write("polarised.csv", "L [cm],TE [dB],TM [dB]\n1,-10.1,-14\n2,-12.2,-18\n4,-16.4,-26\n");
+  EXPECT_THAT(calibrate({"loss", polarised}).err, HasSubstr("Name one with --transmission"));
+  EXPECT_NEAR(value({"loss", polarised, "--transmission", "TM"}, "propagation_loss"), 4, 0.01);
+
   // A rejection that somebody took the difference of, as a gain with its sign.
   const auto gain = [](double f) { return -34 - 0.05 * wobble(f); };
   EXPECT_NEAR(
