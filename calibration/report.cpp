@@ -52,6 +52,15 @@ Json matrix_json(const Eigen::MatrixXd& m) {
   return rows;
 }
 
+// So many digits, zeros at the end as well: they are known.
+std::string with_digits(double value, int digits) {
+  if (value == 0) return "0";
+  std::string text = fmt::format("{:#.{}g}", value, digits);
+  const auto point = static_cast<int>(text.find('.'));
+  if (point - (value < 0 ? 1 : 0) >= digits && text.ends_with(".0")) text.resize(text.size() - 2);
+  return text;
+}
+
 // value and uncertainty to the digits that mean something: "0.28006(12)" is too terse for a page.
 std::string shown(double value, double u) {
   if (!std::isfinite(value)) return "not determined";
@@ -61,15 +70,11 @@ std::string shown(double value, double u) {
                                   std::floor(std::log10(u))) +
                      2,
                  2, 15);
-  // '#' keeps the zeros at the end: they are digits that are known.
-  std::string text = fmt::format("{:#.{}g}", value, digits);
-  const auto point = static_cast<int>(text.find('.'));
-  if (point - (value < 0 ? 1 : 0) >= digits && text.ends_with(".0")) text.resize(text.size() - 2);
-  return text;
+  return with_digits(value, digits);
 }
 
 std::string short_number(double value) {
-  return std::isfinite(value) ? fmt::format("{:.2g}", value) : "not known";
+  return std::isfinite(value) ? with_digits(value, 2) : "not known";
 }
 
 // A table that is longer than a page is folded.

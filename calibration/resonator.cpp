@@ -170,7 +170,7 @@ struct Form {
 // p: w, f_0 - centre, M, B, FSR, slope of the FSR; all frequencies in units of the start width.
 FitProblem problem_of(const CurveData& curve, const std::vector<std::size_t>& points,
                       double y_scale, const Start& start, const Form& form) {
-  const auto [drop, airy, fsr_fixed, dispersion, richer] = form;
+  const bool drop = form.drop, airy = form.airy, dispersion = form.dispersion, richer = form.richer;
   FitProblem problem = curve_problem(curve, points, y_scale);
   std::vector<double> x;
   double reach = 0;
@@ -186,7 +186,7 @@ FitProblem problem_of(const CurveData& curve, const std::vector<std::size_t>& po
       {.name = "fsr",
        .start = airy ? start.fsr / start.width : 1,
        .unit = "Hz",
-       .fixed = !airy || fsr_fixed},
+       .fixed = !airy || form.fsr_fixed},
       {.name = "fsr_slope", .start = dispersion ? start.fsr_slope : 0, .fixed = !dispersion}};
   if (richer) {
     problem.parameters.push_back({.name = "tilt", .start = 0});

@@ -182,6 +182,7 @@ PlotSeries thinned_points(const PlotSeries& series, const Axis& x, const Axis& y
                   i);
   }
   std::vector<std::size_t> kept;
+  kept.reserve(shown.size());
   for (const auto& [pixel, i] : shown) kept.push_back(i);
   std::sort(kept.begin(), kept.end());
   PlotSeries few{series.name, {}, {}, {}, series.kind};
@@ -423,8 +424,7 @@ std::string with_superscripts(const std::string& text) {
   return result;
 }
 
-std::string svg_of(const Plot& full) {
-  Plot plot = full;
+std::string svg_of(const Plot& plot) {
   Page page;
   page.rows = !plot.rows.empty();
   Frame& frame = page.frame;
@@ -453,7 +453,6 @@ std::string svg_of(const Plot& full) {
     page.down.low = static_cast<double>(plot.rows.size()) + 0.6;
     page.down.high = 0.4;
   }
-  for (PlotSeries& series : plot.series) series = thinned(series, page.of_x(), page.of_y());
   const Scale across = scale_of(page.across, page.rows ? plot.y_label : plot.x_label);
   std::string svg = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" "
@@ -493,7 +492,7 @@ std::string svg_of(const Plot& full) {
       y1, x1 - x0, y0 - y1);
   for (std::size_t s = 0; s < plot.series.size(); ++s) {
     // The two ends of a band stand back behind what lies between them.
-    svg += draw(plot.series[s], page, legend.colour(s),
+    svg += draw(thinned(plot.series[s], page.of_x(), page.of_y()), page, legend.colour(s),
                 std::count(legend.entry_of.begin(), legend.entry_of.end(), legend.entry_of[s]) > 1);
   }
   return svg + draw(legend, frame) + "</svg>\n";

@@ -135,6 +135,7 @@ TEST(Report, numbers_have_the_digits_that_their_uncertainty_leaves) {
   EXPECT_THAT(html, HasSubstr(">V²/Hz<"));
   EXPECT_THAT(html, HasSubstr(">53314<"));
   EXPECT_THAT(html, HasSubstr(">-150.000<"));
+  for (const char* u : {">5.8e-16<", ">87<", ">0.020<", ">0<"}) EXPECT_THAT(html, HasSubstr(u));
   EXPECT_THAT(html, Not(HasSubstr("not known")));
   result.tables = {{"curve", {{"m", "1", std::vector<double>(500, 1.0)}}}};
   EXPECT_THAT(report_html(result), HasSubstr("<details><summary>500 rows</summary>"));

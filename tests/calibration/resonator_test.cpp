@@ -260,7 +260,7 @@ AddDropData both_ports(int trial, double r1, double r2, double a, double drop_sc
 }
 
 TEST(AddDropRing, both_ports_tell_unlike_couplers_and_the_loss) {
-  constexpr int trials = 200;
+  constexpr int trials = 120;
   const std::vector<std::string> names{"linewidth", "round_trip_amplitude", "self_coupling",
                                        "second_self_coupling", "propagation_loss"};
   const double p = 0.97 * 0.985 * 0.99;
