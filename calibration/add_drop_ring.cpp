@@ -37,11 +37,11 @@ Couplers couplers_of(const std::vector<double>& p, bool over) {
 }
 
 void take_over(CalibrationResult& result, const CalibrationResult& port, const std::string& name) {
-  for (const std::string& warning : port.warnings) {
-    result.warnings.push_back(name + " port: " + warning);
-  }
-  for (const std::string& reason : port.reasons)
-    result.reasons.push_back(name + " port: " + reason);
+  const auto of_port = [&](const std::string& text) {
+    return fmt::format("{} port: {}", name, text);
+  };
+  for (const std::string& warning : port.warnings) result.warnings.push_back(of_port(warning));
+  for (const std::string& reason : port.reasons) result.reasons.push_back(of_port(reason));
   result.verdict = std::max(result.verdict, port.verdict);
   result.rejected.insert(result.rejected.end(), port.rejected.begin(), port.rejected.end());
   result.residuals.insert(result.residuals.end(), port.residuals.begin(), port.residuals.end());

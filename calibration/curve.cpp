@@ -329,9 +329,9 @@ std::string scipy_check(CalibrationResult& result, const CurveData& data,
   // The start is the solution moved by a thousandth, so that scipy has to find it; in numbers of
   // order one, since scipy's finite differences are absolute.
   std::vector<double> scale, moved;
-  for (std::size_t k = 0; k < start.size(); ++k) {
-    scale.push_back(start[k] != 0 ? std::abs(start[k]) : 1);
-    moved.push_back(1.001 * start[k] / scale.back());
+  for (const double value : start) {
+    scale.push_back(value != 0 ? std::abs(value) : 1);
+    moved.push_back(1.001 * value / scale.back());
   }
   return fmt::format(
       "import numpy as np\nfrom scipy.optimize import curve_fit\n{}# sigma: of the last "

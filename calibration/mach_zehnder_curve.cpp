@@ -38,6 +38,7 @@ FitProblem problem_of(const CurveData& curve, const std::vector<std::size_t>& po
                       const Shift& shift) {
   FitProblem problem = curve_problem(curve, points, y_scale);
   std::vector<double> u;
+  u.reserve(points.size());
   for (const std::size_t i : points) u.push_back(curve.x[i] - centre);
   problem.parameters = {{.name = shift.name, .start = start[0], .unit = shift.unit},
                         {.name = "maximum", .start = start[1] / y_scale, .unit = curve.y_unit},
