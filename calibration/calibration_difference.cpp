@@ -102,7 +102,7 @@ std::string numpy_of(const MatrixXd& m) {
   for (Index i = 0; i < m.rows(); ++i) {
     std::vector<double> row;
     for (Index k = 0; k < m.cols(); ++k) row.push_back(m(i, k));
-    text += fmt::format("{}[{:.17g}]", i > 0 ? ", " : "", fmt::join(row, ", "));
+    text += fmt::format("{}[{}]", i > 0 ? ", " : "", fmt::join(row, ", "));
   }
   return text + "])";
 }
@@ -207,7 +207,7 @@ CalibrationResult compare_calibrations(const CalibratedValues& first,
   }
   PlotSeries points{"b - a", {}, {}, {}, PlotSeries::Kind::points};
   std::vector<std::pair<double, Index>> by_probability;
-  std::string axis;
+  std::vector<std::string> rows;
   for (Index i = 0; i < n; ++i) {
     const auto k = static_cast<std::size_t>(i);
     const Estimate &x = a.values[of_a[k]], &y = b.values[of_b[k]];
@@ -228,7 +228,7 @@ CalibrationResult compare_calibrations(const CalibratedValues& first,
     points.x.push_back(static_cast<double>(i + 1));
     points.y.push_back(score);
     points.error.push_back(1);
-    axis += fmt::format("{}{} {}", axis.empty() ? "" : ", ", i + 1, x.name);
+    rows.push_back(x.name);
     ResidualRow row;
     row.place = x.name;
     row.x = static_cast<double>(i + 1);
@@ -299,12 +299,12 @@ CalibrationResult compare_calibrations(const CalibratedValues& first,
   }
   result.inputs = {first.input, second.input};
   result.plots.push_back(
-      {"Differences", axis, "difference [standard uncertainties]", false, false, {points}});
+      {"Differences", "", "difference, standard uncertainties", false, false, {points}, rows});
   std::vector<double> values(difference.data(), difference.data() + n), dofs;
   for (const double d : dof) dofs.push_back(std::min(d, many));
   result.python = fmt::format(
-      "import numpy as np\nfrom scipy.stats import f, t\nd = np.array([{:.17g}])\nV = {}\n"
-      "nu = np.array([{:.17g}])\n"
+      "import numpy as np\nfrom scipy.stats import f, t\nd = np.array([{}])\nV = {}\n"
+      "nu = np.array([{}])\n"
       "u = np.sqrt(np.diag(V))\nuse = u > 0\nz = d[use] / u[use]\nR = V[np.ix_(use, use)] / "
       "np.outer(u[use], u[use])\nstatistic = z @ np.linalg.pinv(R, 1e-9, hermitian=True) @ z\n"
       "dof = np.linalg.matrix_rank(R, 1e-9, hermitian=True)\n"

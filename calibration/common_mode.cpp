@@ -159,6 +159,11 @@ CalibrationResult calibrate_common_mode(const CommonModeData& data, std::size_t 
   if (result.verdict == Verdict::not_identifiable || result.verdict == Verdict::no_convergence) {
     return result;
   }
+  if (data.floor.empty()) {
+    result.identifiability +=
+        " The level without light is not given: what it holds counts as common mode, and the CMRR "
+        "is a lower limit (--floor).";
+  }
   if (has_frequency && points.size() >= 5) {
     judge_richer(result, compare_richer(best, problem_of(curve, points, top, delay, true)),
                  delay

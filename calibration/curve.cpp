@@ -4,6 +4,7 @@
 
 #include <Eigen/Cholesky>
 #include <algorithm>
+#include <bit>
 #include <boost/math/distributions/chi_squared.hpp>
 #include <boost/math/distributions/fisher_f.hpp>
 #include <cmath>
@@ -11,6 +12,7 @@
 #include <numeric>
 
 #include "photonics/error.hpp"
+#include "photonics/spectra.hpp"
 
 namespace attojoule::calibration {
 
@@ -215,6 +217,21 @@ void judge_structure(CalibrationResult& result, const CurveData& data,
   }
 }
 
+namespace {
+
+// Whether most points lie in the lower decades of a sweep over several.
+bool spaced_by_decades(const std::vector<double>& x) {
+  std::vector<double> sorted = x;
+  std::sort(sorted.begin(), sorted.end());
+  if (sorted.size() < 5 || !(sorted.front() > 0) || sorted.back() < 20 * sorted.front()) {
+    return false;
+  }
+  const double middle = sorted[sorted.size() / 2];
+  return middle < 0.5 * (std::sqrt(sorted.front() * sorted.back()) + 0.5 * sorted.back());
+}
+
+}  // namespace
+
 void describe_curve(CalibrationResult& result, const CurveData& data,
                     const std::vector<std::size_t>& points, const Fit& best, double y_scale,
                     const std::function<double(double)>& line, const std::string& title) {
@@ -252,18 +269,48 @@ void describe_curve(CalibrationResult& result, const CurveData& data,
     result.residuals.push_back(row);
   }
   const auto [from, to] = std::minmax_element(data.x.begin(), data.x.end());
+  const bool decades = spaced_by_decades(data.x);
+  // The points as well as even steps: a narrow line of a wide sweep lies between two steps.
+  std::vector<std::pair<double, double>> fine;
+  for (std::size_t k = 0; k < points.size(); ++k) {
+    fine.emplace_back(data.x[points[k]], best.model_values[k] * y_scale);
+  }
   constexpr int steps = 800;  // a few per pixel of the plot
   for (int k = 0; k <= steps; ++k) {
-    const double x = *from + (*to - *from) * k / steps;
+    const double share = static_cast<double>(k) / steps;
+    const double x = decades ? *from * std::pow(*to / *from, share) : *from + (*to - *from) * share;
+    fine.emplace_back(x, line(x));
+  }
+  std::sort(fine.begin(), fine.end());
+  for (const auto& [x, y] : fine) {
     fitted.x.push_back(x);
-    fitted.y.push_back(line(x));
+    fitted.y.push_back(y);
   }
   const std::string x_label = fmt::format("{} [{}]", data.x_name, data.x_unit);
-  Plot main{title, x_label, fmt::format("{} [{}]", data.y_name, data.y_unit),
-            false, false,   {measured, fitted}};
+  Plot main{title,   x_label, fmt::format("{} [{}]", data.y_name, data.y_unit),
+            decades, false,   {measured, fitted}};
   if (!out.x.empty()) main.series.push_back(out);
   result.plots.push_back(main);
-  result.plots.push_back({"Residuals", x_label, "standardised residual", false, false, {off}});
+  result.plots.push_back({"Residuals", x_label, "standardised residual", decades, false, {off}});
+}
+
+std::string python_arrays(CalibrationResult& result, const PythonColumns& columns) {
+  constexpr std::size_t most_in_script = 2000;
+  std::string text;
+  if (columns.front().second.size() <= most_in_script) {
+    for (const auto& [name, values] : columns) {
+      text += fmt::format("{} = np.array([{}])\n", name, fmt::join(values, ", "));
+    }
+    return text;
+  }
+  ResultTable record{"record", {}, false};
+  for (const auto& [name, values] : columns) {
+    record.columns.push_back({name, "1", values});
+    text += (text.empty() ? "" : ", ") + name;
+  }
+  result.tables.push_back(record);
+  return "import pathlib\nfile = pathlib.Path(__file__).with_name('record.csv')\n" + text +
+         " = np.loadtxt(file, delimiter=',', skiprows=1, unpack=True)\n";
 }
 
 std::string scipy_check(CalibrationResult& result, const CurveData& data,
@@ -277,39 +324,26 @@ std::string scipy_check(CalibrationResult& result, const CurveData& data,
     sigma.push_back(best.sigma[k] * y_scale);
   }
   const auto list = [](const std::vector<double>& v) {
-    return fmt::format("{:.17g}", fmt::join(v, ", "));
+    return fmt::format("{}", fmt::join(v, ", "));
   };
   // The start is the solution moved by a thousandth, so that scipy has to find it; in numbers of
   // order one, since scipy's finite differences are absolute.
   std::vector<double> scale, moved;
-  for (std::size_t k = 0; k < start.size(); ++k) {
-    scale.push_back(start[k] != 0 ? std::abs(start[k]) : 1);
-    moved.push_back(1.001 * start[k] / scale.back());
-  }
-  constexpr std::size_t most_in_script = 2000;
-  std::string numbers;
-  if (x.size() > most_in_script) {
-    numbers =
-        "import pathlib\nfile = pathlib.Path(__file__).with_name('record.csv')\nx, y, sigma = "
-        "np.loadtxt(file, delimiter=',', skiprows=1, unpack=True)  # sigma of the last "
-        "reweighting\n";
-    result.tables.push_back(
-        {"record", {{"x", "1", x}, {"y", "1", y}, {"sigma", "1", sigma}}, false});
-  } else {
-    numbers = fmt::format(
-        "x = np.array([{}])\ny = np.array([{}])\nsigma = np.array([{}])  # of the last "
-        "reweighting\n",
-        list(x), list(y), list(sigma));
+  for (const double value : start) {
+    scale.push_back(value != 0 ? std::abs(value) : 1);
+    moved.push_back(1.001 * value / scale.back());
   }
   return fmt::format(
-      "import numpy as np\nfrom scipy.optimize import curve_fit\n{}scale = "
+      "import numpy as np\nfrom scipy.optimize import curve_fit\n{}# sigma: of the last "
+      "reweighting\nscale = "
       "np.array([{}])\ny0 = np.max(np.abs(y))\nf = lambda x, {}: {}\n"
       "q, cov = curve_fit(lambda x, *q: f(x, *(q * scale)) / y0, x, y / y0, p0=[{}], "
       "sigma=sigma / y0, absolute_sigma={}, xtol=1e-14, ftol=1e-14, gtol=1e-14)\n"
       "for n, v, s in zip('{}'.split(), q * scale, np.sqrt(np.diag(cov)) * scale):\n"
       "    print(n, repr(float(v)), repr(float(s)))\n",
-      numbers, list(scale), fmt::join(names, ", "), formula, list(moved),
-      data.known() ? "True" : "False", fmt::join(names, " "));
+      python_arrays(result, {{"x", x}, {"y", y}, {"sigma", sigma}}), list(scale),
+      fmt::join(names, ", "), formula, list(moved), data.known() ? "True" : "False",
+      fmt::join(names, " "));
 }
 
 void add_hold_out(CalibrationResult& result, const FitProblem& problem, std::size_t blocks,
@@ -331,6 +365,57 @@ double points_a_turn(const std::vector<double>& x, double omega) {
   return 2 * std::numbers::pi / (std::abs(omega) * step);
 }
 
+namespace {
+
+// Least squares of mean, cosine and sine at one angular frequency.
+SinusoidStart sinusoid_at(const std::vector<double>& x, const std::vector<double>& y, double omega,
+                          double centre, double mean, double total) {
+  // Normal equations: the three functions are far from parallel for half a turn and more.
+  Eigen::Matrix3d left = Eigen::Matrix3d::Zero();
+  Eigen::Vector3d right = Eigen::Vector3d::Zero();
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double phase = omega * (x[i] - centre);
+    const Eigen::Vector3d row(1, std::cos(phase), std::sin(phase));
+    left += row * row.transpose();
+    right += row * (y[i] - mean);
+  }
+  const Eigen::Vector3d p = left.ldlt().solve(right);
+  const double turn = omega * centre;  // about x = 0
+  return {omega, mean + p(0), p(1) * std::cos(turn) - p(2) * std::sin(turn),
+          p(1) * std::sin(turn) + p(2) * std::cos(turn), total > 0 ? p.dot(right) / total : 0};
+}
+
+// Means of the points within each of many equal cells of the abscissa, and the cells' values with
+// empty ones as the one before.
+struct Cells {
+  std::vector<double> x, y;
+  std::vector<double> even;
+  double width = 0;
+};
+
+Cells cells_of(const std::vector<double>& x, const std::vector<double>& y, double low, double high,
+               std::size_t count) {
+  std::vector<double> sum_x(count), sum_y(count), number(count);
+  Cells cells;
+  cells.width = (high - low) / static_cast<double>(count);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const auto at = std::min(static_cast<std::size_t>((x[i] - low) / cells.width), count - 1);
+    sum_x[at] += x[i];
+    sum_y[at] += y[i];
+    number[at] += 1;
+  }
+  for (std::size_t k = 0; k < count; ++k) {
+    if (number[k] > 0) {
+      cells.x.push_back(sum_x[k] / number[k]);
+      cells.y.push_back(sum_y[k] / number[k]);
+    }
+    cells.even.push_back(cells.y.back());  // the first cell holds the lowest point
+  }
+  return cells;
+}
+
+}  // namespace
+
 SinusoidStart scan_sinusoid(const std::vector<double>& x, const std::vector<double>& y) {
   const std::size_t n = x.size();
   std::vector<double> sorted = x;
@@ -338,36 +423,39 @@ SinusoidStart scan_sinusoid(const std::vector<double>& x, const std::vector<doub
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
   SinusoidStart best;
   if (sorted.size() < 4) return best;
-  const double span = sorted.back() - sorted.front();
+  const double low = sorted.front(), high = sorted.back(), span = high - low;
   const double step = span / static_cast<double>(sorted.size() - 1);
-  const double centre = 0.5 * (sorted.front() + sorted.back());
+  const double centre = 0.5 * (low + high);
   double mean = 0, total = 0;
   for (const double v : y) mean += v / static_cast<double>(n);
   for (const double v : y) total += (v - mean) * (v - mean);
-  double most = -1;
-  // Quarter turns over the range; four thousand in all at most.
+  const double quarter = 0.5 * std::numbers::pi / span;  // of a turn over the range
+  const auto look = [&](const std::vector<double>& xs, const std::vector<double>& ys, double from,
+                        double to, double grid) {
+    for (double omega = from; omega <= to; omega += grid) {
+      const SinusoidStart one = sinusoid_at(xs, ys, omega, centre, mean, total);
+      if (best.omega == 0 || one.explained > best.explained) best = one;
+    }
+  };
+  constexpr std::size_t few = 1000;
   const double finest = std::numbers::pi / step;
-  const double grid = std::max(0.25 * std::numbers::pi / span, finest / 4000);
-  for (double omega = 0.5 * std::numbers::pi / span; omega <= finest; omega += grid) {
-    // Normal equations: the three functions are far from parallel for half a turn and more.
-    Eigen::Matrix3d left = Eigen::Matrix3d::Zero();
-    Eigen::Vector3d right = Eigen::Vector3d::Zero();
-    for (std::size_t i = 0; i < n; ++i) {
-      const double phase = omega * (x[i] - centre);
-      const Eigen::Vector3d row(1, std::cos(phase), std::sin(phase));
-      left += row * row.transpose();
-      right += row * (y[i] - mean);
-    }
-    const Eigen::Vector3d p = left.ldlt().solve(right);
-    const double explained = p.dot(right);
-    if (explained > most) {
-      most = explained;
-      const double turn = omega * centre;  // about x = 0
-      best = {omega, mean + p(0), p(1) * std::cos(turn) - p(2) * std::sin(turn),
-              p(1) * std::sin(turn) + p(2) * std::cos(turn), total > 0 ? explained / total : 0};
-    }
+  if (n <= few) {
+    look(x, y, quarter, finest, 0.5 * quarter);
+    return best;
   }
-  return best;
+  // Of many points a periodogram says where to look: quarter turns up to half a turn a step are too
+  // many to try, and a coarser grid would miss the line.
+  const Cells cells =
+      cells_of(x, y, low, high, std::min(std::bit_ceil(sorted.size()), std::size_t{1} << 18U));
+  look(cells.x, cells.y, quarter, 32 * quarter, 0.5 * quarter);
+  const photonics::PowerSpectrum spectrum =
+      photonics::welch(cells.even, 1 / cells.width, cells.even.size());
+  const auto strongest = std::max_element(spectrum.density.begin() + 1, spectrum.density.end() - 1);
+  const double peak =
+      2 * std::numbers::pi *
+      spectrum.frequency_hz[static_cast<std::size_t>(strongest - spectrum.density.begin())];
+  look(cells.x, cells.y, std::max(peak - 8 * quarter, quarter), peak + 8 * quarter, 0.5 * quarter);
+  return sinusoid_at(x, y, best.omega, centre, mean, total);
 }
 
 }  // namespace attojoule::calibration

@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "calibration/result.hpp"
@@ -78,14 +79,19 @@ void judge_structure(CalibrationResult& result, const CurveData& data,
                      double material = material_misfit);
 
 // Residual rows, a plot of the curve with `line` (in user units; finely drawn over the range of x)
-// and one of the residuals. Points that are not in `points` are drawn as left out.
+// and one of the residuals, over the logarithm of x where the points are spaced so. Points that are
+// not in `points` are drawn as left out.
 void describe_curve(CalibrationResult& result, const CurveData& data,
                     const std::vector<std::size_t>& points, const Fit& best, double y_scale,
                     const std::function<double(double)>& line, const std::string& title);
 
+// Python, after `import numpy as np`, that has the named columns as arrays. Many points become a
+// table `record` of the result, which the script reads from record.csv beside it.
+using PythonColumns = std::vector<std::pair<std::string, std::vector<double>>>;
+std::string python_arrays(CalibrationResult& result, const PythonColumns& columns);
+
 // The same fit with scipy: `formula` is a Python expression of x and the named parameters. Prints
-// "NAME VALUE STANDARD_ERROR" a line. Many points become a table `record` of the result, which the
-// script reads from record.csv beside it.
+// "NAME VALUE STANDARD_ERROR" a line.
 std::string scipy_check(CalibrationResult& result, const CurveData& data,
                         const std::vector<std::size_t>& points, const Fit& best, double y_scale,
                         const std::vector<std::string>& names, const std::vector<double>& start,

@@ -94,7 +94,7 @@ void predict(CalibrationResult& result, const JointProblem& problem) {
   PlotSeries measured{"measured", {}, {}, {}, PlotSeries::Kind::points};
   PlotSeries line{"predicted", {}, {}, {}, PlotSeries::Kind::line};
   PlotSeries low{"95 %", {}, {}, {}, PlotSeries::Kind::line};
-  PlotSeries high{"95 % ", {}, {}, {}, PlotSeries::Kind::line};
+  PlotSeries high{"95 %", {}, {}, {}, PlotSeries::Kind::line};
   PlotSeries off{"off", {}, {}, {}, PlotSeries::Kind::points};
   std::vector<std::size_t> order(m.y.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -242,7 +242,7 @@ CalibrationResult validate_device(const JointProblem& problem, double level) {
   predict(result, problem);
   std::vector<Shift> shifts = shifts_of(problem);
   PlotSeries asked{"asked for", {}, {}, {}, PlotSeries::Kind::points};
-  std::string axis;
+  std::vector<std::string> rows;
   const Shift* worst = nullptr;
   for (std::size_t k = 0; k < shifts.size(); ++k) {
     const Shift& s = shifts[k];
@@ -263,18 +263,19 @@ CalibrationResult validate_device(const JointProblem& problem, double level) {
     asked.x.push_back(static_cast<double>(k + 1));
     asked.y.push_back(s.value / s.u);
     asked.error.push_back(1);
-    axis += fmt::format("{}{} {}", k > 0 ? ", " : "", k + 1, s.label);
+    rows.push_back(s.label);
     if (worst == nullptr || std::abs(s.value / s.u) > std::abs(worst->value / worst->u)) {
       worst = &s;
     }
   }
   if (!shifts.empty()) {
     result.plots.push_back({"Shifts that the measurement asks for",
-                            axis,
+                            "",
                             "standard uncertainties",
                             false,
                             false,
-                            {asked}});
+                            {asked},
+                            rows});
   }
   if (device.probability < level) {
     std::string text = fmt::format(

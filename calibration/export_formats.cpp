@@ -99,18 +99,65 @@ std::string markdown(const CalibratedValues& values) {
 std::string latex_text(const std::string& text) {
   std::string result;
   for (const char c : text) {
-    if (c == '_' || c == '%' || c == '&' || c == '#' || c == '$') result += '\\';
-    if (c == '^') {
-      result += "\\textasciicircum{}";
-      continue;
+    switch (c) {
+      case '\\':
+        result += "\\textbackslash{}";
+        break;
+      case '^':
+        result += "\\textasciicircum{}";
+        break;
+      case '~':
+        result += "\\textasciitilde{}";
+        break;
+      case '_':
+      case '%':
+      case '&':
+      case '#':
+      case '$':
+      case '{':
+      case '}':
+        result += '\\';
+        result += c;
+        break;
+      default:
+        result += c;
     }
-    result += c;
+  }
+  return result;
+}
+
+// "A/sqrt(Hz)", "V^2/Hz", "kohm", "DN/e-" as they are printed, without any package.
+std::string latex_unit(const std::string& unit) {
+  std::string result;
+  for (std::size_t i = 0; i < unit.size();) {
+    const std::string rest = unit.substr(i);
+    std::size_t end = 1;
+    if (rest.starts_with("sqrt(") && rest.find(')') != std::string::npos) {
+      end = rest.find(')') + 1;
+      result += "$\\sqrt{\\mathrm{" + latex_text(rest.substr(5, end - 6)) + "}}$";
+    } else if (rest.starts_with("ohm")) {
+      end = 3;
+      result += "$\\Omega$";
+    } else if (rest.starts_with("e-") && (i == 0 || unit[i - 1] == '/')) {
+      end = 2;
+      result += "e$^{-}$";
+    } else if (rest[0] == '^' && rest.find_first_of("0123456789") <= 2) {
+      end = rest.find_first_not_of("0123456789", rest.find_first_of("0123456789"));
+      end = std::min(end, rest.size());
+      result += "$^{" + rest.substr(1, end - 1) + "}$";
+    } else if (rest[0] == '*') {
+      result += "$\\cdot$";
+    } else {
+      result += latex_text(rest.substr(0, 1));
+    }
+    i += end;
   }
   return result;
 }
 
 // "2.094(12)e-12" in math mode, without any package.
 std::string latex_number(const std::string& concise_text) {
+  if (concise_text.find_first_of("0123456789") == std::string::npos) return concise_text;
   const auto mark = concise_text.find('e');
   if (mark == std::string::npos) return "$" + concise_text + "$";
   return fmt::format("${}\\times 10^{{{}}}$", concise_text.substr(0, mark),
@@ -118,12 +165,20 @@ std::string latex_number(const std::string& concise_text) {
 }
 
 std::string latex(const CalibratedValues& values) {
-  std::string text =
-      "% " + source_of(values) + "\n\\begin{tabular}{lll}\nparameter & value & unit \\\\ \\hline\n";
-  for (const Estimate& e : values.values) {
+  // A tabular does not break over pages: of a long list there is one a page.
+  constexpr std::size_t page = 40;
+  std::string text = "% " + source_of(values) + "\n";
+  for (std::size_t k = 0; k < values.values.size(); ++k) {
+    if (k % page == 0) {
+      if (k > 0) text += "\\end{tabular}\n\n";
+      text += "\\begin{tabular}{lll}\nparameter & value & unit \\\\ \\hline\n";
+      // The rule touches the first row without a strut.
+      text += "\\rule{0pt}{2.6ex}%\n";
+    }
+    const Estimate& e = values.values[k];
     text += fmt::format("\\texttt{{{}}} & {} & {} \\\\\n", latex_text(e.name),
                         latex_number(concise(e.value, e.combined())),
-                        latex_text(e.unit == "1" ? "" : e.unit));
+                        e.unit == "1" ? "" : latex_unit(e.unit));
   }
   return text + "\\end{tabular}\n";
 }

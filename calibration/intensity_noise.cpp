@@ -237,6 +237,8 @@ CalibrationResult calibrate_intensity_noise(const IntensityNoiseData& data,
         return (p[0] * r2 * r2 + p[1] * r2 * f2) / ((r2 - f2) * (r2 - f2) + g * g * f2);
       },
       "Relative intensity noise");
+  // A resonance stands tens of dB above the rest.
+  result.plots.front().log_y = data.relaxation;
   std::vector<std::string> names{"rin"};
   std::string formula = "rin + 0 * x";
   if (data.relaxation) {

@@ -610,7 +610,7 @@ std::string python_name(std::string name) {
 }
 
 std::string numbers(const std::vector<double>& values) {
-  return fmt::format("np.array([{:.17g}])", fmt::join(values, ", "));
+  return fmt::format("np.array([{}])", fmt::join(values, ", "));
 }
 
 std::string scipy_check(const Job& job, const Fit& best) {
@@ -753,8 +753,8 @@ void fits_alone(CalibrationResult& result, const Job& job) {
     for (const std::string& name : m.formula.names()) ++users[name];
   }
   Plot plot{"Alone against joint",
-            "shared parameter",
-            "difference [standard uncertainties of the joint fit]",
+            "",
+            "difference, standard uncertainties of the joint fit",
             false,
             false,
             {}};
@@ -762,11 +762,7 @@ void fits_alone(CalibrationResult& result, const Job& job) {
   for (const Estimate& e : result.parameters) {
     if (users[e.name] > 1) shared.push_back(e.name);
   }
-  std::vector<std::string> axis;
-  for (std::size_t k = 0; k < shared.size(); ++k) {
-    axis.push_back(fmt::format("{} {}", k + 1, shared[k]));
-  }
-  if (!axis.empty()) plot.x_label = list_of(axis);
+  plot.rows = shared;
   PlotSeries together{"joint", {}, {}, {}, PlotSeries::Kind::points};
   for (std::size_t k = 0; k < shared.size(); ++k) {
     together.x.push_back(static_cast<double>(k + 1));

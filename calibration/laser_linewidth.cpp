@@ -240,6 +240,16 @@ CalibrationResult frequency_noise(const LinewidthData& data, std::size_t holdout
       "Frequency noise");
   for (Plot& plot : result.plots) plot.log_x = true;
   result.plots.front().log_y = true;
+  // Noise above it widens the line, noise below it does not (Di Domenico 2010).
+  PlotSeries separation{"beta line", {}, {}, {}, PlotSeries::Kind::line};
+  const auto [lowest, highest] = std::minmax_element(curve.y.begin(), curve.y.end());
+  for (const std::size_t i : order) {
+    const double level = 8 * std::log(2.0) / (pi * pi) * curve.x[i];
+    if (level < *lowest || level > *highest) continue;
+    separation.x.push_back(curve.x[i]);
+    separation.y.push_back(level);
+  }
+  if (separation.x.size() > 1) result.plots.front().series.push_back(separation);
   result.python = scipy_check(result, curve, points, best, y_scale, {"h0", "flicker"}, {h, flicker},
                               "h0 + flicker / x");
   return result;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "calibration/curve.hpp"
 #include "photonics/error.hpp"
 
 namespace attojoule::calibration {
@@ -19,50 +20,65 @@ struct Points {
   std::vector<std::size_t> index;
 };
 
-// Slope of a straight line through points first .. last - 1.
-double slope_of(const Points& p, std::size_t first, std::size_t last) {
-  double mx = 0, my = 0, xx = 0, xy = 0;
-  const auto n = static_cast<double>(last - first);
-  for (std::size_t i = first; i < last; ++i) {
-    mx += p.x[i] / n;
-    my += p.y[i] / n;
-  }
-  for (std::size_t i = first; i < last; ++i) {
-    xx += (p.x[i] - mx) * (p.x[i] - mx);
-    xy += (p.x[i] - mx) * (p.y[i] - my);
-  }
-  return xx > 0 ? xy / xx : 0;
-}
-
 struct Hinge {
   double threshold = 0, slope = 0, squares = 0;
 };
 
+// Sums over the first k points, from which those of any stretch follow at once: a meter writes a
+// hundred thousand points, and every stretch of them is looked at.
+class Sums {
+ public:
+  explicit Sums(const Points& p) : x0_(p.x.front()), y0_(p.y.front()), span_(p.x.back() - x0_) {
+    sums_.resize(p.x.size() + 1);
+    for (std::size_t i = 0; i < p.x.size(); ++i) {
+      const long double x = p.x[i] - x0_, y = p.y[i] - y0_;
+      const Sum& s = sums_[i];
+      sums_[i + 1] = {s.n + 1, s.x + x, s.y + y, s.xx + x * x, s.xy + x * y, s.yy + y * y};
+    }
+  }
+  // Slope of a straight line through points first .. last - 1; 0 where they have one abscissa.
+  double slope(std::size_t first, std::size_t last) const {
+    const Sum s = between(first, last);
+    const long double xx = s.xx - s.x * s.x / s.n, xy = s.xy - s.x * s.y / s.n;
+    return xx > 1e-15L * s.n * span_ * span_ ? static_cast<double>(xy / xx) : 0;
+  }
+  // Best offset + slope max(x - at, 0), where `above` is the first point beyond `at`.
+  Hinge hinge(double at, std::size_t above) const {
+    const Sum &all = sums_.back(), s = between(above, sums_.size() - 1);
+    const long double x = at - x0_, h1 = s.x - s.n * x, hh = s.xx - 2 * x * s.x + s.n * x * x,
+                      hy = s.xy - x * s.y, det = all.n * hh - h1 * h1;
+    if (!(det > 1e-15L * all.n * all.n * span_ * span_)) {
+      return {at, 0, std::numeric_limits<double>::infinity()};
+    }
+    const long double slope = (all.n * hy - h1 * all.y) / det;
+    const long double offset = (hh * all.y - h1 * hy) / det;
+    return {at, static_cast<double>(slope),
+            static_cast<double>(all.yy - offset * all.y - slope * hy)};
+  }
+
+ private:
+  struct Sum {
+    long double n = 0, x = 0, y = 0, xx = 0, xy = 0, yy = 0;
+  };
+  Sum between(std::size_t first, std::size_t last) const {
+    const Sum &a = sums_[first], &b = sums_[last];
+    return {b.n - a.n, b.x - a.x, b.y - a.y, b.xx - a.xx, b.xy - a.xy, b.yy - a.yy};
+  }
+  std::vector<Sum> sums_;
+  double x0_, y0_, span_;
+};
+
 // Best sharp hinge by a scan of the threshold: start values that no knee can mislead.
 Hinge scan(const Points& p) {
+  const Sums sums(p);
   Hinge best{0, 0, std::numeric_limits<double>::infinity()};
-  const std::size_t n = p.x.size();
-  for (std::size_t k = 0; k + 2 < n; ++k) {
+  std::size_t above = 0;
+  for (std::size_t k = 0; k + 2 < p.x.size(); ++k) {
     for (const double part : {0.0, 0.5}) {
       const double at = p.x[k] + part * (p.x[k + 1] - p.x[k]);
-      double h1 = 0, hh = 0, y1 = 0, hy = 0;
-      for (std::size_t i = 0; i < n; ++i) {
-        const double h = std::max(p.x[i] - at, 0.0);
-        h1 += h;
-        hh += h * h;
-        y1 += p.y[i];
-        hy += h * p.y[i];
-      }
-      const auto count = static_cast<double>(n);
-      const double det = count * hh - h1 * h1;
-      if (!(det > 0)) continue;
-      const double slope = (count * hy - h1 * y1) / det, offset = (hh * y1 - h1 * hy) / det;
-      double squares = 0;
-      for (std::size_t i = 0; i < n; ++i) {
-        const double off = p.y[i] - offset - slope * std::max(p.x[i] - at, 0.0);
-        squares += off * off;
-      }
-      if (squares < best.squares) best = {at, slope, squares};
+      while (above < p.x.size() && p.x[above] <= at) ++above;
+      const Hinge hinge = sums.hinge(at, above);
+      if (hinge.squares < best.squares) best = hinge;
     }
   }
   return best;
@@ -106,7 +122,8 @@ CalibrationResult calibrate_light_current(const LightCurrentData& data,
   result.model = "P = P_0 + s I + eta w ln(1 + exp((I - I_th) / w))";
   result.method = data.sigma_w.empty() ? "least squares, scatter from the residuals"
                                        : "weighted least squares, known sigmas";
-  if (!(slope_of(p, 0, n) > 0)) {
+  const Sums sums(p);
+  if (!(sums.slope(0, n) > 0)) {
     throw DataError(
         "li: the power does not rise with the current (a laser's does). Are the columns swapped? "
         "Name "
@@ -119,7 +136,7 @@ CalibrationResult calibrate_light_current(const LightCurrentData& data,
     double steepest = 0;
     std::size_t steepest_at = 0;
     for (std::size_t i = 0; i + width <= n; ++i) {
-      const double slope = slope_of(p, i, i + width);
+      const double slope = sums.slope(i, i + width);
       if (slope > steepest) {
         steepest = slope;
         steepest_at = i;
@@ -128,7 +145,7 @@ CalibrationResult calibrate_light_current(const LightCurrentData& data,
     // From the top down, as long as the slope is too small: a dip in the middle is no roll-over.
     std::size_t cut = n;
     for (std::size_t end = n; end >= steepest_at + 2 * width && end >= width; --end) {
-      if (slope_of(p, end - width, end) >= rollover_share * steepest) break;
+      if (sums.slope(end - width, end) >= rollover_share * steepest) break;
       cut = end - width;
     }
     // Noise makes slopes of few points vary; what is cut must lie below the line of the rest.
@@ -239,6 +256,14 @@ CalibrationResult calibrate_light_current(const LightCurrentData& data,
                          "straight light-current line leaves): kinks, mode hops or roll-over",
                          100 * rms));
     }
+    if (result.verdict == Verdict::accepted) {
+      CurveData curve;
+      curve.x = data.current_a;
+      curve.y = data.power_w;
+      curve.sigma = data.sigma_w;
+      curve.x_name = "current";
+      judge_structure(result, curve, p.index, best, y_scale, largest_relative_residual);
+    }
     if (holdout_blocks > 0) {
       // In the order measured.
       std::vector<std::size_t> measured(used);
@@ -302,14 +327,18 @@ CalibrationResult calibrate_light_current(const LightCurrentData& data,
   if (!out.x.empty()) main.series.push_back(out);
   result.plots.push_back(main);
   result.plots.push_back({"Residuals", "current [A]", "residual [W]", false, false, {off}});
+  PythonColumns columns{{"I", p.x}, {"P", p.y}};
+  if (!p.sigma.empty()) columns.emplace_back("sigma", p.sigma);
+  // With the knee's width as it was found: it has no linear scale that scipy could step on. What
+  // the fit alone knows are the errors.
   result.python = fmt::format(
-      "import numpy as np\nfrom scipy.optimize import curve_fit\nI = np.array([{:.17g}])\nP = "
-      "np.array([{:.17g}])\n{}\nf = lambda I, ith, eta, p0, s: p0 + s * I + eta * w * "
-      "np.logaddexp(0, "
-      "(I - ith) / w)\np, cov = curve_fit(f, I, P, p0=[{:.17g}, {:.17g}, 0, 0])\n"
-      "print('threshold', p[0], 'slope', p[1] + p[3])\n",
-      fmt::join(p.x, ", "), fmt::join(p.y, ", "),
-      fmt::format("w = {:.17g}", std::exp(best.values[2]) * x_scale), threshold, slope_value);
+      "import numpy as np\nfrom scipy.optimize import curve_fit\n{}w = {}  # width of the knee\nf "
+      "= "
+      "lambda I, ith, eta, p0, s: p0 + s * I + eta * w * np.logaddexp(0, (I - ith) / w)\np, cov = "
+      "curve_fit(f, I, P, p0=[{}, {}, 0, 0]{})\nprint('threshold_current', repr(float(p[0])), "
+      "'nan')\nprint('slope_efficiency', repr(float(p[1] + p[3])), 'nan')\n",
+      python_arrays(result, columns), std::exp(best.values[2]) * x_scale, threshold, slope_value,
+      p.sigma.empty() ? "" : ", sigma=sigma");
   return result;
 }
 

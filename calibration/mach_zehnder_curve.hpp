@@ -2,6 +2,8 @@
 //
 //   T(V) = T_max [(1 + q) + (1 - q) cos phi(V)] / 2 + floor
 //   phi(V) = phase + pi u (1 + kappa u) / V_pi,  u = V - V_c,  V_c middle of the sweep
+//   of a heater:  phi = phase + pi H / H_pi,  H its power, or V^2 where its resistance is constant:
+//   phi = phase + pi V^2 / V_pi^2, phase without current
 //   extinction ratio = -10 log10 q [dB],   q = T_min / T_max of the light itself
 //
 // On linear power: a curve in dB is converted. V_pi is the voltage from the most to the least
@@ -9,6 +11,9 @@
 // small-signal value in the middle of the sweep, and the values at its ends are given beside it.
 // `floor` is the detector's dark level: extinction and floor cannot be told apart by the curve, so
 // it has to be measured (0 if not given, and said).
+//
+// A heater whose resistance rises with its temperature takes less power from a voltage than V^2
+// says: over V^2 its phase is curved, over the measured power it is not.
 //
 // Where q is not three standard uncertainties above 0 the extinction ratio is a lower limit, given
 // as a figure and not as a parameter. T_max is the transmission of everything between the two power
@@ -25,8 +30,12 @@
 
 namespace attojoule::calibration {
 
+// What the phase goes with.
+enum class PhaseShifter { voltage, heater_voltage, heater_power };
+
 struct MachZehnderData {
-  CurveData curve;                         // x: voltage [V], y: power or transmission, linear
+  CurveData curve;  // x: voltage [V] or heater's power [W], y: power or transmission, linear
+  PhaseShifter shifter = PhaseShifter::voltage;
   std::optional<double> floor;             // dark level of the detector, in y's unit
   double floor_uncertainty = 0;            // standard, type B
   std::optional<double> input_power;       // in y's unit; 1 where the curve is a ratio
@@ -36,9 +45,11 @@ struct MachZehnderData {
   std::optional<double> length_cm;         // of the phase shifter, for V_pi L
 };
 
-// Parameters half_wave_voltage [V], extinction_ratio [dB], maximum [y], minimum_share (q), phase
-// [rad], and where they are known curvature [1/V], insertion_loss [dB], bias_error [rad]. DataError
-// with fewer than 8 points.
+// Parameters half_wave_voltage [V] (half_wave_power [W] of a heater's power), extinction_ratio
+// [dB], maximum [y], minimum_share (q), phase [rad], and where they are known curvature [1/V],
+// insertion_loss [dB], bias_error [rad]. The simulator has no heater: its half-wave value goes into
+// no device file. DataError with fewer than 8 points, ConfigError for a length beside a heater, or
+// a bias beside a curved phase.
 CalibrationResult calibrate_mach_zehnder(const MachZehnderData& data,
                                          std::size_t holdout_blocks = 0);
 

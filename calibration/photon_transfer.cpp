@@ -13,6 +13,7 @@
 #include <optional>
 #include <set>
 
+#include "calibration/curve.hpp"
 #include "photonics/error.hpp"
 
 namespace attojoule::calibration {
@@ -829,20 +830,18 @@ CalibrationResult calibrate_photon_transfer(const PhotonTransferData& data, PtcM
   }
   // Data for the check: the slopes in two lines of numpy.
   const std::size_t used = e.sensitivity_last + 1;
-  result.python =
-      "import numpy as np\nfrom scipy.optimize import curve_fit\n"
-      "x = np.array([" +
-      fmt::format("{:.17g}", fmt::join(head(e.x, used), ", ")) + "])\nv = np.array([" +
-      fmt::format("{:.17g}", fmt::join(head(e.v, used), ", ")) + "])\n";
+  PythonColumns columns{{"x", head(e.x, used)}, {"v", head(e.v, used)}};
+  if (!e.photons.empty()) columns.emplace_back("p", head(e.photons, used));
+  // Another method's values have other names.
+  const char* suffix = method == PtcMethod::emva ? "" : "_emva";
+  result.python = fmt::format(
+      "import numpy as np\nfrom scipy.optimize import curve_fit\n{}line = lambda x, k: k * "
+      "x\nprint('K{}', repr(float(curve_fit(line, x, v, p0=[v[-1] / x[-1]])[0][0])), 'nan')\n",
+      python_arrays(result, columns), suffix);
   if (!e.photons.empty()) {
-    result.python +=
-        "p = np.array([" + fmt::format("{:.17g}", fmt::join(head(e.photons, used), ", ")) + "])\n";
-  }
-  result.python +=
-      "line = lambda x, k: k * x\nprint('K (method emva)', curve_fit(line, x, v, p0=[v[-1] / "
-      "x[-1]])[0])\n";
-  if (!e.photons.empty()) {
-    result.python += "print('R (method emva)', curve_fit(line, p, x, p0=[x[-1] / p[-1]])[0])\n";
+    result.python += fmt::format(
+        "print('R{}', repr(float(curve_fit(line, p, x, p0=[x[-1] / p[-1]])[0][0])), 'nan')\n",
+        suffix);
   }
   return result;
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <set>
 
+#include "calibration/curve.hpp"
 #include "photonics/error.hpp"
 
 namespace attojoule::calibration {
@@ -190,14 +191,14 @@ CalibrationResult calibrate_propagation_loss(const CutbackData& data) {
   const std::string y_label = fmt::format("transmission [{}]", data.transmission_unit);
   result.plots.push_back({"Cut-back", "length [cm]", y_label, false, false, {measured, line}});
   result.plots.push_back({"Residuals", "length [cm]", "residual [dB]", false, false, {off}});
+  PythonColumns columns{{"x", data.length_cm}, {"y", data.transmission_db}};
+  if (!data.sigma_db.empty()) columns.emplace_back("sigma", data.sigma_db);
   result.python = fmt::format(
-      "import numpy as np\nfrom scipy.optimize import curve_fit\nx = np.array([{:.17g}])\ny = "
-      "np.array([{:.17g}])\np, cov = curve_fit(lambda x, a, t: t - a * x, x, y, p0=[1, y[0]]{})\n"
-      "print(p, np.sqrt(np.diag(cov)))\n",
-      fmt::join(data.length_cm, ", "), fmt::join(data.transmission_db, ", "),
-      data.sigma_db.empty()
-          ? ""
-          : fmt::format(", sigma=[{:.17g}], absolute_sigma=True", fmt::join(data.sigma_db, ", ")));
+      "import numpy as np\nfrom scipy.optimize import curve_fit\n{}p, cov = curve_fit(lambda x, a, "
+      "t: t - a * x, x, y, p0=[1, y[0]]{})\nfor n, v, s in zip(('propagation_loss', 'intercept'), "
+      "p, np.sqrt(np.diag(cov))):\n    print(n, repr(float(v)), repr(float(s)))\n",
+      python_arrays(result, columns),
+      data.sigma_db.empty() ? "" : ", sigma=sigma, absolute_sigma=True");
   return result;
 }
 

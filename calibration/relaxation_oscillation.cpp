@@ -166,12 +166,12 @@ std::string python_of(const RelaxationData& data, const Fit& best) {
     r.push_back(p.correlation);
   }
   const auto list = [](const std::vector<double>& v) {
-    return fmt::format("np.array([{:.17g}])", fmt::join(v, ", "));
+    return fmt::format("np.array([{}])", fmt::join(v, ", "));
   };
   const bool fixed = data.threshold_a.has_value();
   return fmt::format(
       "import numpy as np\nfrom scipy.optimize import least_squares\nI, f, g = {}, {}, {}\nsf, sg, "
-      "r = {}, {}, {}\nscale = np.array([{:.17g}])\n\n\ndef residuals(q):\n    d, k, offset, "
+      "r = {}, {}, {}\nscale = np.array([{}])\n\n\ndef residuals(q):\n    d, k, offset, "
       "threshold = {}\n    model = d * np.sqrt(np.maximum(I - threshold, 0))\n    first = (f - "
       "model) / sf\n    second = (g - offset - k * model**2) / sg\n    return "
       "np.concatenate([first, "
@@ -181,7 +181,7 @@ std::string python_of(const RelaxationData& data, const Fit& best) {
       "np.sqrt(np.diag(cov)) * np.abs(scale)):\n    print(n, repr(float(v)), repr(float(s)))\n",
       list(current), list(f), list(g), list(sf), list(sg), list(r),
       fmt::join(best.values.begin(), best.values.end() - (fixed ? 1 : 0), ", "),
-      fixed ? fmt::format("*(q * scale), {:.17g}", *data.threshold_a) : "q * scale", fixed ? 3 : 4,
+      fixed ? fmt::format("*(q * scale), {}", *data.threshold_a) : "q * scale", fixed ? 3 : 4,
       data.scale_sigma ? " * 2 * fit.cost / (2 * len(f) - len(fit.x))" : "",
       fixed ? "d_factor k_factor damping_offset"
             : "d_factor k_factor damping_offset threshold_current");

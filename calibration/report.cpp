@@ -54,6 +54,15 @@ Json matrix_json(const Eigen::MatrixXd& m) {
   return rows;
 }
 
+// So many digits, zeros at the end as well: they are known.
+std::string with_digits(double value, int digits) {
+  if (value == 0) return "0";
+  std::string text = fmt::format("{:#.{}g}", value, digits);
+  const auto point = static_cast<int>(text.find('.'));
+  if (point - (value < 0 ? 1 : 0) >= digits && text.ends_with(".0")) text.resize(text.size() - 2);
+  return text;
+}
+
 // value and uncertainty to the digits that mean something: "0.28006(12)" is too terse for a page.
 std::string shown(double value, double u) {
   if (!std::isfinite(value)) return "not determined";
@@ -63,25 +72,34 @@ std::string shown(double value, double u) {
                                   std::floor(std::log10(u))) +
                      2,
                  2, 15);
-  return fmt::format("{:.{}g}", value, digits);
+  return with_digits(value, digits);
 }
 
 std::string short_number(double value) {
-  return std::isfinite(value) ? fmt::format("{:.2g}", value) : "not known";
+  return std::isfinite(value) ? with_digits(value, 2) : "not known";
+}
+
+// A table that is longer than a page is folded.
+std::string folded(const std::string& table, std::size_t rows, const char* what) {
+  constexpr std::size_t page = 40;
+  if (rows <= page) return table;
+  return fmt::format("<details><summary>{} {}</summary>\n{}</details>\n", rows, what, table);
 }
 
 std::string rows_html(const std::vector<Estimate>& estimates) {
   std::string html;
   for (const Estimate& e : estimates) {
+    // A figure without any uncertainty (a probability, a count) says nothing of one.
+    const bool bare = !std::isfinite(e.u_a) && e.u_b == 0 && std::isfinite(e.value);
     html += fmt::format(
-        "<tr><td><b>{}</b></td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>"
-        "<td>{}</td><td>{}</td></tr>\n",
-        html_escaped(e.name), shown(e.value, e.combined()), short_number(e.u_a),
-        short_number(e.u_b),
+        "<tr><td><b>{}</b></td><td class=\"n\">{}</td><td class=\"n\">{}</td>"
+        "<td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>\n",
+        html_escaped(e.name), shown(e.value, e.combined()), bare ? "" : short_number(e.u_a),
+        bare ? "" : short_number(e.u_b),
         std::isfinite(e.interval_low) ? shown(e.interval_low, e.combined()) + " &hellip; " +
                                             shown(e.interval_high, e.combined())
                                       : "",
-        html_escaped(e.unit), html_escaped(e.meaning));
+        e.unit == "1" ? "" : html_escaped(with_superscripts(e.unit)), html_escaped(e.meaning));
   }
   return html;
 }
@@ -90,14 +108,9 @@ constexpr const char* table_head =
     "<tr><th>name</th><th>value</th><th>u type A</th><th>u type B</th><th>95 % interval</th>"
     "<th>unit</th><th>what</th></tr>\n";
 
-// A table that is longer than a page is folded.
 std::string estimates_html(const std::vector<Estimate>& estimates) {
-  constexpr std::size_t page = 40;
-  const std::string table =
-      fmt::format("<table>\n{}{}</table>\n", table_head, rows_html(estimates));
-  if (estimates.size() <= page) return table;
-  return fmt::format("<details><summary>{} values</summary>\n{}</details>\n", estimates.size(),
-                     table);
+  return folded(fmt::format("<table>\n{}{}</table>\n", table_head, rows_html(estimates)),
+                estimates.size(), "values");
 }
 
 std::string list_html(const std::string& title, const std::vector<std::string>& items) {
@@ -184,10 +197,11 @@ Json table_json(const ResultTable& table) {
 }
 
 std::string table_html(const ResultTable& table) {
-  std::string html = fmt::format("<h2>Table: {}</h2>\n<table>\n<tr>", html_escaped(table.name));
+  std::string html = "<table>\n<tr>";
   for (const auto& column : table.columns) {
-    html += fmt::format("<th>{}{}</th>", html_escaped(column.name),
-                        column.unit == "1" ? "" : " [" + html_escaped(column.unit) + "]");
+    html += fmt::format(
+        "<th>{}{}</th>", html_escaped(column.name),
+        column.unit == "1" ? "" : " [" + html_escaped(with_superscripts(column.unit)) + "]");
   }
   html += "</tr>\n";
   for (std::size_t row = 0; row < table.rows(); ++row) {
@@ -197,11 +211,12 @@ std::string table_html(const ResultTable& table) {
                                : std::isfinite(column.values[row])
                                    ? fmt::format("{:.6g}", column.values[row])
                                    : "not known";
-      html += fmt::format("<td>{}</td>", cell);
+      html += fmt::format("<td class=\"n\">{}</td>", cell);
     }
     html += "</tr>\n";
   }
-  return html + "</table>\n";
+  return fmt::format("<h2>Table: {}</h2>\n{}", html_escaped(table.name),
+                     folded(html + "</table>\n", table.rows(), "rows"));
 }
 
 // Data sets /calibration/tables/NAME/COLUMN.
@@ -336,10 +351,11 @@ std::string residuals_csv(const CalibrationResult& result) {
 std::string report_html(const CalibrationResult& result) {
   std::string html = fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{0}</title>\n"
-      "<style>body{{font-family:sans-serif;max-width:68em;margin:2em auto;padding:0 1em;"
+      "<style>body{{font-family:sans-serif;max-width:76em;margin:2em auto;padding:0 1em;"
       "line-height:1.4}}table{{border-collapse:collapse}}td,th{{border:1px solid #bbb;"
       "padding:.3em .6em;text-align:left}}td "
-      "code{{overflow-wrap:anywhere}}pre{{background:#f4f4f4;padding:1em;overflow-x:auto}}"
+      "code{{overflow-wrap:anywhere}}td.n{{white-space:nowrap}}pre{{background:#f4f4f4;padding:1em;"
+      "overflow-x:auto}}"
       ".accepted{{color:#006b3c}}.rejected,.not-identifiable,.no-convergence{{color:#b00020}}"
       "</style></head><body>\n<h1>{0}</h1>\n",
       html_escaped("attojoule calibrate " + result.kind));
@@ -393,7 +409,7 @@ std::string report_html(const CalibrationResult& result) {
   }
   html += "</table>\n";
   if (!result.settings.empty()) {
-    html += "<table>\n";
+    html += "<h2>Settings</h2>\n<table>\n";
     for (const auto& [name, value] : result.settings) {
       html +=
           fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", html_escaped(name), html_escaped(value));

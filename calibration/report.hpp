@@ -1,7 +1,7 @@
 // A calibration's files: result.json, device.yaml, residuals.csv, report.html, check.py, cal.h5 and
 // a file NAME.csv of every table in one directory, each written under a temporary name and renamed,
 // so that none is ever half there. Formats for users: docs/calibration_fits.md. Test:
-// tests/tools/calibrate_fits_test.cpp.
+// tests/calibration/report_test.cpp.
 #pragma once
 
 #include <filesystem>

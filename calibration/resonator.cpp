@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <Eigen/QR>
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -19,8 +20,45 @@ struct Start {
   double baseline = 0, least = 0, width = 0, frequency = 0;
   std::size_t resonances = 0;
   double fsr = 0;
+  double fsr_slope = 0;  // relative change of the FSR from one resonance to the next
+  double reach = 0;      // farthest resonance, in FSR
   bool found = false;
 };
+
+// Resonances that can show a dispersion, with one to spare.
+constexpr std::size_t least_dispersive = 4;
+
+// FSR and its slope from the resonances' places about f_0, of which some may be missing.
+void space_out(Start& start, const std::vector<double>& places) {
+  std::vector<double> gaps;
+  for (std::size_t k = 0; k + 1 < places.size(); ++k) gaps.push_back(places[k + 1] - places[k]);
+  std::nth_element(gaps.begin(), gaps.begin() + static_cast<std::ptrdiff_t>(gaps.size() / 2),
+                   gaps.end());
+  const double typical = gaps[gaps.size() / 2];
+  std::vector<double> order{0};
+  for (std::size_t k = 0; k + 1 < places.size(); ++k) {
+    order.push_back(order.back() +
+                    std::max(1.0, std::round((places[k + 1] - places[k]) / typical)));
+  }
+  const auto nearest = std::min_element(places.begin(), places.end(), [&](double a, double b) {
+    return std::abs(a - start.frequency) < std::abs(b - start.frequency);
+  });
+  const double zero = order[static_cast<std::size_t>(nearest - places.begin())];
+  // place = c0 + c1 N + c2 N^2 for resonance N; two and three of them lie on a line.
+  const Eigen::Index terms = places.size() > 3 ? 3 : 2;
+  Eigen::MatrixXd a(static_cast<Eigen::Index>(places.size()), terms);
+  Eigen::VectorXd b(a.rows());
+  for (std::size_t k = 0; k < places.size(); ++k) {
+    const auto row = static_cast<Eigen::Index>(k);
+    const double n = order[k] - zero;
+    start.reach = std::max(start.reach, std::abs(n));
+    for (Eigen::Index c = 0; c < terms; ++c) a(row, c) = std::pow(n, static_cast<double>(c));
+    b(row) = (places[k] - start.frequency) / typical;
+  }
+  const Eigen::VectorXd c = a.colPivHouseholderQr().solve(b);
+  start.fsr = c(1) * typical;
+  if (terms > 2) start.fsr_slope = 2 * c(2) / c(1);
+}
 
 // Runs of points below half depth, along the frequency; runs closer than two widths are one dip
 // with noise in it.
@@ -82,7 +120,16 @@ Start look_for_dips(const CurveData& curve) {
   start.frequency = 0.5 * (deepest->from + deepest->to);
   start.resonances = merged.size();
   if (merged.size() > 1) {
-    start.fsr = (merged.back().at - merged.front().at) / static_cast<double>(merged.size() - 1);
+    std::vector<double> places;
+    for (const Dip& dip : merged) places.push_back(0.5 * (dip.from + dip.to));
+    if (places.size() >= least_dispersive) {
+      // All count from the middle one: which is the deepest is a matter of noise.
+      const double middle = 0.5 * (curve.x[order.front()] + curve.x[order.back()]);
+      start.frequency = *std::min_element(places.begin(), places.end(), [&](double a, double b) {
+        return std::abs(a - middle) < std::abs(b - middle);
+      });
+    }
+    space_out(start, places);
   }
   start.found = start.width > 0;
   return start;
@@ -111,11 +158,19 @@ Start look(const CurveData& curve, bool drop_port) {
   return start;
 }
 
-// p: w, f_0 - centre, M, B, FSR (or for a drop port m and A in place of M and B; all frequencies in
-// units of the start width); checks: tilt and asymmetry.
+// What of the model is fitted.
+struct Form {
+  bool drop = false;       // m and A in place of M and B
+  bool airy = false;       // several resonances, or a known FSR
+  bool fsr_fixed = false;  // given
+  bool dispersion = false;
+  bool richer = false;  // tilt and asymmetry: checks
+};
+
+// p: w, f_0 - centre, M, B, FSR, slope of the FSR; all frequencies in units of the start width.
 FitProblem problem_of(const CurveData& curve, const std::vector<std::size_t>& points,
-                      double y_scale, const Start& start, bool drop, bool airy, bool fsr_fixed,
-                      bool richer) {
+                      double y_scale, const Start& start, const Form& form) {
+  const bool drop = form.drop, airy = form.airy, dispersion = form.dispersion, richer = form.richer;
   FitProblem problem = curve_problem(curve, points, y_scale);
   std::vector<double> x;
   double reach = 0;
@@ -131,7 +186,8 @@ FitProblem problem_of(const CurveData& curve, const std::vector<std::size_t>& po
       {.name = "fsr",
        .start = airy ? start.fsr / start.width : 1,
        .unit = "Hz",
-       .fixed = !airy || fsr_fixed}};
+       .fixed = !airy || form.fsr_fixed},
+      {.name = "fsr_slope", .start = dispersion ? start.fsr_slope : 0, .fixed = !dispersion}};
   if (richer) {
     problem.parameters.push_back({.name = "tilt", .start = 0});
     problem.parameters.push_back({.name = "asymmetry", .start = 0});
@@ -141,11 +197,15 @@ FitProblem problem_of(const CurveData& curve, const std::vector<std::size_t>& po
         using std::sin;
         const T off = T(x[i]) - p[1];
         T detuning = T(2) * off / p[0];
-        if (airy) detuning = sin(T(T(pi) * off / p[4])) / sin(T(T(pi) * p[0] / (T(2) * p[4])));
+        if (airy) {
+          const T turns = off / p[4];
+          detuning = sin(T(T(pi) * turns * (T(1) - T(0.5) * p[5] * turns))) /
+                     sin(T(T(pi) * p[0] / (T(2) * p[4])));
+        }
         const T square = detuning * detuning;
         T value = (drop ? T(T(1) + p[2] * square) : T(p[2] + square)) / (T(1) + square);
         if (richer) {
-          value = value * (T(1) + p[5] * T(x[i] / reach)) + p[6] * detuning / (T(1) + square);
+          value = value * (T(1) + p[6] * T(x[i] / reach)) + p[7] * detuning / (T(1) + square);
         }
         return p[3] * value;
       });
@@ -183,14 +243,14 @@ void judge_dips(CalibrationResult& result, const CurveData& curve,
   }
 }
 
+}  // namespace
+
 double amplitude_product(double width, double fsr) {
   const double s = std::sin(pi * width / (2 * fsr));
   // 1 / s^2 = 4 p / (1 - p)^2
   const double q = s * s;
   return 1 + 2 * q - 2 * std::sqrt(q * q + q);
 }
-
-}  // namespace
 
 CalibrationResult calibrate_resonator(const ResonatorData& data, std::size_t holdout_blocks) {
   const CurveData& curve = data.curve;
@@ -241,26 +301,58 @@ CalibrationResult calibrate_resonator(const ResonatorData& data, std::size_t hol
       : airy ? "T = B (M + X) / (1 + X), X = sin^2(pi (f - f0) / FSR) / sin^2(pi w / (2 FSR))"
              : "T = B (M + X) / (1 + X), X = [2 (f - f0) / w]^2";
   const bool fsr_fixed = !several || data.fsr_hz.has_value();
-  const FitProblem problem =
-      problem_of(curve, points, y_scale, start, drop, airy, fsr_fixed, false);
+  Form form{drop, airy, fsr_fixed};
+  // Resonances so far from even spacing that a fit without dispersion finds other ones.
+  constexpr double far = 0.3;  // of a width
+  const bool may_disperse = start.resonances >= least_dispersive && !fsr_fixed;
+  form.dispersion =
+      may_disperse &&
+      0.5 * std::abs(start.fsr_slope) * start.reach * start.reach * start.fsr > far * start.width;
+  FitProblem problem = problem_of(curve, points, y_scale, start, form);
   Fit best = fit(problem);
+  if (may_disperse && !form.dispersion && best.status == FitStatus::converged) {
+    Form with = form;
+    with.dispersion = true;
+    Start near = start;
+    near.fsr_slope = 0;
+    const FitProblem dispersive = problem_of(curve, points, y_scale, near, with);
+    if (compare_richer(best, dispersive).significant) {
+      form = with;
+      problem = dispersive;
+      best = fit(problem);
+    }
+  }
   if (best.values[0] < 0) {
     best.values[0] = -best.values[0];
     best.covariance.row(0) *= -1;
     best.covariance.col(0) *= -1;
   }
-  Fit named = in_units(best, {start.width, start.width, 1, y_scale, start.width});
+  Fit named = in_units(best, {start.width, start.width, 1, y_scale, start.width, 1});
   named.values[1] += start.frequency;
-  if (!airy) {
-    named.parameters.pop_back();
-    named.values.pop_back();
-    named.covariance = named.covariance.topLeftCorner(4, 4).eval();
-  }
+  const std::size_t kept = !airy ? 4 : form.dispersion ? 6 : 5;
+  named.parameters.resize(kept);
+  named.values.resize(kept);
+  named.covariance =
+      named.covariance
+          .topLeftCorner(static_cast<Eigen::Index>(kept), static_cast<Eigen::Index>(kept))
+          .eval();
   adopt(result, named,
-        {"full width at half depth", drop ? "of the highest resonance" : "of the deepest resonance",
+        {"full width at half depth",
+         start.resonances >= least_dispersive ? "of the resonance in the middle of the sweep"
+         : drop                               ? "of the highest resonance"
+                                              : "of the deepest resonance",
          drop ? "far from the resonance, over the peak" : "least over baseline",
          drop ? "at the resonance" : "far from the resonance",
-         fsr_fixed ? "free spectral range, given" : "free spectral range"});
+         fsr_fixed         ? "free spectral range, given"
+         : form.dispersion ? "free spectral range, at that resonance"
+                           : "free spectral range",
+         "relative change of the FSR from one resonance to the next higher one"});
+  if (form.dispersion) {
+    result.model += ", FSR(f) = FSR (1 + slope (f - f0) / FSR)";
+    result.warnings.push_back(
+        "the resonances are not equally spaced: an FSR linear in the frequency is fitted "
+        "(dispersion); it is given at the resonance in the middle");
+  }
   if (best.status != FitStatus::converged) return result;
   const double width = named.values[0], frequency = named.values[1];
   std::vector<double> sorted = curve.x;
@@ -285,13 +377,16 @@ CalibrationResult calibrate_resonator(const ResonatorData& data, std::size_t hol
         width / step));
   }
   judge_dips(result, curve, points, best, start, drop);
-  if (result.verdict == Verdict::accepted)
+  if (result.verdict == Verdict::accepted) {
+    Form richer = form;
+    richer.richer = true;
+    Start solved = start;
+    solved.fsr_slope = best.values[5];
     judge_richer(
-        result,
-        compare_richer(best,
-                       problem_of(curve, points, y_scale, start, drop, airy, fsr_fixed, true)),
+        result, compare_richer(best, problem_of(curve, points, y_scale, solved, richer)),
         "the resonance is asymmetric or its baseline tilted: normalise by a reference sweep, "
         "or narrow --range");
+  }
   if (result.verdict == Verdict::accepted) {
     // Ripples of a cavity in the set-up are everywhere: only those as deep as a dip reject.
     judge_structure(result, curve, points, best, y_scale, largest_ripple);
@@ -409,12 +504,15 @@ CalibrationResult calibrate_resonator(const ResonatorData& data, std::size_t hol
   }
   result.settings["resonance"] = fmt::format("{:.8g} nm", wavelength * 1e9);
   const std::vector<double> p = named.values;
-  const double fsr = airy ? named.values[4] : 0;
+  const double fsr = airy ? named.values[4] : 0, slope = form.dispersion ? named.values[5] : 0;
   describe_curve(
       result, curve, points, best, y_scale,
       [=](double f) {
         double x = 2 * (f - p[1]) / p[0];
-        if (airy) x = std::sin(pi * (f - p[1]) / fsr) / std::sin(pi * p[0] / (2 * fsr));
+        if (airy) {
+          const double turns = (f - p[1]) / fsr;
+          x = std::sin(pi * turns * (1 - 0.5 * slope * turns)) / std::sin(pi * p[0] / (2 * fsr));
+        }
         return p[3] * (drop ? 1 + p[2] * x * x : p[2] + x * x) / (1 + x * x);
       },
       "Transmission of the ring");
@@ -434,8 +532,15 @@ CalibrationResult calibrate_resonator(const ResonatorData& data, std::size_t hol
       names.emplace_back("fsr");
       first.push_back(fsr);
     }
+    std::string bend;
+    if (form.dispersion) {
+      names.emplace_back("fsr_slope");
+      first.push_back(slope);
+      bend = fmt::format(" * (1 - fsr_slope * (x - offset) / (2 * {}))", range);
+    }
     detuning = fmt::format(
-        "(np.sin(np.pi * (x - offset) / {0}) / np.sin(np.pi * linewidth / (2 * {0})))**2", range);
+        "(np.sin(np.pi * (x - offset) / {0}{1}) / np.sin(np.pi * linewidth / (2 * {0})))**2", range,
+        bend);
   }
   result.python = scipy_check(
       result, shifted, points, best, y_scale, names, first,

@@ -3,6 +3,9 @@
 //   T(f) = B (M + X) / (1 + X)
 //   X = sin^2(pi (f - f_0) / FSR) / sin^2(pi w / (2 FSR))   exact, where the FSR is known
 //   X = [2 (f - f_0) / w]^2                                 one resonance alone
+//   dispersion: N = (f - f_0) / FSR becomes N (1 - s N / 2), so that the distance to the next
+//   resonance is FSR (1 + s N) to first order; fitted over four resonances and more where the data
+//   ask for it
 //
 // B baseline, M least transmission, w full width where T is half way between least and baseline.
 // With the ring's round-trip amplitude a and the coupler's self-coupling r, p = a r:
@@ -20,9 +23,9 @@
 // finesse and the product a r_1 r_2, but neither loss nor coupling.
 // One resonance without an FSR gives no finesse and no a, r: linewidth and coupling to the FSR are
 // one number.
-// Not modelled: split resonances, thermal bistability, dispersion over the sweep, a Fano baseline
-// (a tilted or asymmetric resonance rejects). Source: W. Bogaerts et al., Laser Photonics Rev. 6,
-// 47 (2012). Test: tests/calibration/resonator_test.cpp.
+// Not modelled: split resonances, thermal bistability, dispersion of higher order or of the loss, a
+// Fano baseline (a tilted or asymmetric resonance rejects). Source: W. Bogaerts et al., Laser
+// Photonics Rev. 6, 47 (2012). Test: tests/calibration/resonator_test.cpp.
 #pragma once
 
 #include <optional>
@@ -44,10 +47,13 @@ struct ResonatorData {
   std::optional<double> path_length_cm;  // of the device, for link.propagation_loss
 };
 
+// Of round-trip amplitude and self-couplings, from linewidth and FSR in one unit.
+double amplitude_product(double width, double fsr);
+
 // Parameters linewidth [Hz], frequency [Hz], minimum_transmission, baseline [y], fsr [Hz] where the
-// sweep holds several resonances, q, finesse, and those of the coupling. Of a drop port: linewidth,
-// frequency, background (m), peak [y], fsr, q, finesse, amplitude_product. DataError with fewer
-// than 8 points, ConfigError for a coupling of a drop port.
+// sweep holds several resonances, fsr_slope where they disperse, q, finesse, and those of the
+// coupling. Of a drop port: linewidth, frequency, background (m), peak [y], fsr, q, finesse,
+// amplitude_product. DataError with fewer than 8 points, ConfigError for a coupling of a drop port.
 CalibrationResult calibrate_resonator(const ResonatorData& data, std::size_t holdout_blocks = 0);
 
 }  // namespace attojoule::calibration

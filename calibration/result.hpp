@@ -57,7 +57,7 @@ struct ResidualRow {
 };
 
 struct PlotSeries {
-  std::string name;
+  std::string name;                 // series of one name share a colour and an entry of the legend
   std::vector<double> x, y, error;  // error: empty, or half-lengths of bars
   enum class Kind { points, line, crosses } kind = Kind::points;
 };
@@ -65,6 +65,8 @@ struct Plot {
   std::string title, x_label, y_label;
   bool log_x = false, log_y = false;
   std::vector<PlotSeries> series;
+  // Names in place of an abscissa: x = 1, 2, … are the rows from the top, y goes to the right.
+  std::vector<std::string> rows{};
 };
 
 // Columns of like length that a result is made of or consists of besides its parameters: the curve

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "calibration/curve.hpp"
 #include "photonics/constants.hpp"
 #include "photonics/error.hpp"
 
@@ -147,10 +148,6 @@ double refuse_falling_noise(const ShotNoiseData& data) {
         named(order.back()), named(order.front())));
   }
   return t;
-}
-
-std::string numbers(const std::vector<double>& values) {
-  return fmt::format("{:.17g}", fmt::join(values, ", "));
 }
 
 }  // namespace
@@ -419,11 +416,12 @@ CalibrationResult calibrate_shot_noise(const ShotNoiseData& data, const ShotNois
     if (row.used) sigma.push_back(row.sigma);
   }
   result.python = fmt::format(
-      "import numpy as np\nfrom scipy.optimize import curve_fit\nx = np.array([{}])\ny = "
-      "np.array([{}])\nsigma = np.array([{}])  # of the last reweighting\np, cov = "
-      "curve_fit(lambda x, a, b, c: a + b * x + c * x**2, x, y, p0=[{:.17g}, {:.17g}, {:.17g}], "
-      "sigma=sigma, absolute_sigma={})\nprint(p, np.sqrt(np.diag(cov)))\n",
-      numbers(measured.x), numbers(measured.y), numbers(sigma), a, b, c, known ? "True" : "False");
+      "import numpy as np\nfrom scipy.optimize import curve_fit\n{}# sigma: of the last "
+      "reweighting\np, cov = curve_fit(lambda x, a, b, c: a + b * x + c * x**2, x, y, p0=[{}, {}, "
+      "{}], sigma=sigma, absolute_sigma={})\nfor n, v, s in zip('abc', p, np.sqrt(np.diag(cov))):\n"
+      "    print(n, repr(float(v)), repr(float(s)))\n",
+      python_arrays(result, {{"x", measured.x}, {"y", measured.y}, {"sigma", sigma}}), a, b, c,
+      known ? "True" : "False");
   return result;
 }
 

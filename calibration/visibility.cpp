@@ -87,7 +87,7 @@ CalibrationResult calibrate_visibility(const VisibilityData& data, std::size_t h
   const FitProblem problem = problem_of(curve, points, y_scale, start, data.x_is_phase, false);
   Fit best = fit(problem);
   // Amplitude and phase have a sign and turns too many.
-  if (best.values[0] * best.values[1] < 0 && best.values[1] > 0) {
+  if (best.values[0] < 0) {
     best.values[0] = -best.values[0];
     best.values[2] += std::numbers::pi;
     best.covariance.row(0) *= -1;
@@ -108,6 +108,15 @@ CalibrationResult calibrate_visibility(const VisibilityData& data, std::size_t h
         {"of the fringe, (max - min) / (max + min)", "mean over a fringe", "at x = 0",
          data.x_is_phase ? "of the phase" : "of the scan"});
   const double visibility = named.values[0], mean = named.values[1];
+  if (best.status == FitStatus::converged && mean < 0) {
+    if (curve.y_unit == "W" || curve.y_unit == "1") {
+      reject(result, "the mean power is negative: the dark level is wrong");
+    } else {
+      result.warnings.push_back(
+          "the signal is negative: an amplifier that inverts is assumed (or the dark level is "
+          "wrong)");
+    }
+  }
   const bool usable = best.status == FitStatus::converged;
   if (usable) {
     const double turns = std::abs(omega) * span / two_pi;

@@ -610,22 +610,19 @@ void read_tektronix_scope(const LabText& text, LabTable& table) {
         header = line;
         break;
       }
-      if (lower_text(cells[0]) == "vertical units") vertical = values_of(cells);
       note(cells);
       if (lower_text(cells[0]) == "vertical units") vertical = values_of(cells);
     }
     if (header == 0) no_data(text, "no header \"TIME,…\"");
     const auto names = split_cells(text.lines[header - 1], ',');
     layout.first_line = header + 1;
-    std::size_t channel = 0;
+    std::string unit = horizontal;
     for (std::size_t i = 0; i < names.size(); ++i) {
       if (i > 0 && names[i].empty()) continue;
-      // A "CH1 Peak Detect" column follows CH1 in envelope mode, and has its unit.
-      const std::string unit = i == 0                      ? horizontal
-                               : channel < vertical.size() ? vertical[channel]
-                               : vertical.empty()          ? std::string()
-                                                           : vertical.back();
-      channel += i > 0;
+      // Units stand above their columns. A "CH1 Peak Detect" column follows CH1 in envelope mode,
+      // and has its unit; so has a channel without one.
+      if (i == 1) unit.clear();
+      if (i > 0 && i <= vertical.size() && !vertical[i - 1].empty()) unit = vertical[i - 1];
       LabColumn column = named_column(i == 0 ? "time" : names[i], unit);
       column.position = static_cast<int>(i) + 1;
       column.header_line = static_cast<int>(header);

@@ -81,6 +81,51 @@ bool is_broken_row(std::string_view line) {
   return numbers > 0;
 }
 
+// Columns of labels or times of day beside columns of numbers, in a table that has no row of
+// numbers alone: every line below the header has as many cells, and every column is numbers all the
+// way down or none.
+struct Labelled {
+  std::size_t header = 0;          // place in `lines`
+  std::set<std::size_t> of_words;  // columns; empty: it is no such table
+};
+
+Labelled labelled_table(const LabText& text, const std::vector<std::size_t>& lines) {
+  for (std::size_t h = 0; h + 2 < lines.size(); ++h) {
+    const Marks marks = marks_of(text.lines[lines[h + 1] - 1]);
+    const auto names = split_cells(text.lines[lines[h] - 1], marks.delimiter);
+    std::vector<std::size_t> numbers(names.size());
+    bool even = true;
+    for (std::size_t k = h + 1; k < lines.size() && even; ++k) {
+      const auto cells = split_cells(text.lines[lines[k] - 1], marks.delimiter);
+      even = cells.size() == names.size();
+      double value = 0;
+      for (std::size_t c = 0; even && c < cells.size(); ++c) {
+        numbers[c] += parse_number(cells[c], marks.decimal, value) ? 1 : 0;
+      }
+    }
+    const std::size_t rows = lines.size() - h - 1;
+    Labelled table{h, {}};
+    for (std::size_t c = 0; c < numbers.size(); ++c) {
+      even = even && (numbers[c] == 0 || numbers[c] == rows) && !names[c].empty();
+      if (numbers[c] == 0) table.of_words.insert(c);
+    }
+    if (even && !table.of_words.empty() && numbers.size() >= table.of_words.size() + 2) {
+      return table;
+    }
+  }
+  return {};
+}
+
+// The cells that are no words.
+std::vector<std::string_view> without(const std::vector<std::string_view>& cells,
+                                      const std::set<std::size_t>& of_words) {
+  std::vector<std::string_view> kept;
+  for (std::size_t c = 0; c < cells.size(); ++c) {
+    if (!of_words.contains(c)) kept.push_back(cells[c]);
+  }
+  return kept;
+}
+
 // The unit of a name that ends in one, "power_mW", "f GHz": short suffixes that are
 // subscripts as often as units (V_cm, P_s, R_F) count behind a word that says what is measured.
 std::string unit_at_end(std::string_view name, std::string& stem) {
@@ -225,6 +270,7 @@ void read_own_csv(const LabText& text, const LabReadOptions& options, LabTable& 
   if (options.columns.empty() && read_row_wise(text, table)) return;
 
   std::size_t header = 0, first_row = 0;
+  std::set<std::size_t> of_words;
   std::vector<std::size_t> before;  // lines above the first row that are neither
   for (std::size_t line = 1; line <= text.lines.size(); ++line) {
     if (is_comment(text.lines[line - 1])) continue;
@@ -236,13 +282,21 @@ void read_own_csv(const LabText& text, const LabReadOptions& options, LabTable& 
   }
   if (first_row == 0) {
     if (before.empty()) throw DataError(text.place + ": the file is empty; give one with data");
-    throw DataError(fmt::format(
-        "{}: no row of numbers below the header; give a file with data, numbers written with a "
-        "decimal point",
-        text.at(before.front())));
+    const Labelled labelled = labelled_table(text, before);
+    of_words = labelled.of_words;
+    if (of_words.empty()) {
+      throw DataError(fmt::format(
+          "{}: no row of numbers below the header; give a file with data, numbers written with a "
+          "decimal point",
+          text.at(before.front())));
+    }
+    first_row = before[labelled.header + 1];
+    before.resize(labelled.header + 1);
   }
   const Marks marks = marks_of(text.lines[first_row - 1]);
   auto row = split_cells(text.lines[first_row - 1], marks.delimiter);
+  const std::size_t cells_of_row = row.size();
+  row = without(row, of_words);
   if (row.size() > 1 && row.back().empty()) row.pop_back();
   if (marks.decimal == ',') table.warnings.push_back("numbers are written with a decimal comma");
 
@@ -250,6 +304,9 @@ void read_own_csv(const LabText& text, const LabReadOptions& options, LabTable& 
   layout.first_line = first_row;
   layout.delimiter = marks.delimiter;
   layout.decimal = marks.decimal;
+  for (std::size_t c = 0; !of_words.empty() && c < cells_of_row; ++c) {
+    if (!of_words.contains(c)) layout.cell_of.push_back(c);
+  }
   if (!options.columns.empty()) {
     const auto columns = parse_columns_option(options.columns);
     if (columns.size() != row.size()) {
@@ -314,6 +371,13 @@ void read_own_csv(const LabText& text, const LabReadOptions& options, LabTable& 
       }
       names = merged;
     }
+    if (names.size() == cells_of_row) {
+      for (const std::size_t c : of_words) {
+        table.warnings.push_back(
+            fmt::format("column \"{}\" holds no numbers: left out", shown_text(names[c])));
+      }
+      names = without(names, of_words);
+    }
     if (names.size() > 1 && names.back().empty()) names.pop_back();
     if (names.size() != row.size()) {
       throw DataError(
@@ -330,6 +394,16 @@ void read_own_csv(const LabText& text, const LabReadOptions& options, LabTable& 
         column.unit = unit;
       }
       if (column.name.empty()) column.name = fmt::format("column_{}", i + 1);
+      // "S21(DB),S21(DEG)" of a network analyser: level and phase of one thing.
+      const auto unit = parse_lab_unit(column.unit);
+      if (seen.contains(column.name) && !column.unit.empty() && unit &&
+          same_dimension(*unit, *parse_lab_unit("rad"))) {
+        const std::string told = fmt::format("{} ({})", column.name, column.unit);
+        table.warnings.push_back(
+            fmt::format("column {} is the second one called \"{}\": it is \"{}\"", i + 1,
+                        shown_text(column.name), shown_text(told)));
+        column.name = told;
+      }
       if (!seen.insert(column.name).second) {
         throw DataError(
             fmt::format("{}: two columns are called \"{}\"; rename one, or pass "

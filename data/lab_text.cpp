@@ -241,6 +241,18 @@ NameAndUnit split_header_cell(std::string_view cell) {
       return {std::string(trimmed_text(cell.substr(0, in))), std::string(unit)};
     }
   }
+  // "I/mA", as ISO 80000-1 writes it. "A/W", "V/V" and "gain A/W" end in a unit as a whole.
+  const std::size_t blank = cell.rfind(' ');
+  const std::string_view last = blank == std::string_view::npos ? cell : cell.substr(blank + 1);
+  const bool is_quotient = last.find('/') != std::string_view::npos && parse_lab_unit(last);
+  if (const std::size_t slash = cell.find('/');
+      slash != std::string_view::npos && slash > 0 && !is_quotient) {
+    const std::string_view name = trimmed_text(cell.substr(0, slash));
+    const std::string_view unit = trimmed_text(cell.substr(slash + 1));
+    if (!name.empty() && !unit.empty() && parse_lab_unit(unit)) {
+      return {std::string(name), std::string(unit)};
+    }
+  }
   return {std::string(cell), ""};
 }
 

@@ -92,5 +92,59 @@ TEST(ExportFormats, draws_have_the_mean_and_the_covariance) {
   EXPECT_NE(drawn_csv(values, 5, 7), drawn_csv(values, 5, 8));
 }
 
+// No LaTeX is installed for the tests: what would break there is looked for in the text.
+TEST(ExportFormats, latex_of_odd_units_names_and_long_lists) {
+  CalibratedValues values;
+  values.name = values.input.path = "job_1/result.json";
+  const std::vector<std::pair<std::string, std::string>> named{
+      {"i_n", "A/sqrt(Hz)"}, {"a", "V^2/Hz"},         {"r", "kohm"}, {"K", "DN/e-"},
+      {"duty", "%"},         {"x{y}~z\\w^2&#$", "W"}, {"t", "s^-1"}, {"none", "1"}};
+  for (int k = 0; k < 90; ++k) {
+    const auto& [name, unit] = named[static_cast<std::size_t>(k) % named.size()];
+    values.values.push_back({name, unit, k == 7 ? not_known : 1.5, 0.1, 0, 1, 2, ""});
+  }
+  values.covariance_a = values.covariance_b =
+      Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(values.values.size()),
+                            static_cast<Eigen::Index>(values.values.size()));
+  const std::string text = exported(values, "latex");
+  for (const char* part :
+       {"\\texttt{i\\_n} & $1.50(10)$ & A/$\\sqrt{\\mathrm{Hz}}$ \\\\", "& V$^{2}$/Hz \\\\",
+        "& k$\\Omega$ \\\\", "& DN/e$^{-}$ \\\\", "& \\% \\\\", "& s$^{-1}$ \\\\",
+        "\\texttt{none} & not known &  \\\\",
+        "x\\{y\\}\\textasciitilde{}z\\textbackslash{}w\\textasciicircum{}2\\&\\#\\$"}) {
+    EXPECT_THAT(text, HasSubstr(part));
+  }
+  // Ninety rows on three pages, each row of two columns' separators, braces in pairs.
+  std::istringstream lines(text);
+  std::string line;
+  int begun = 0, rows = 0, longest = 0;
+  while (std::getline(lines, line)) {
+    if (line.starts_with("%")) continue;
+    if (line.starts_with("\\begin")) {
+      ++begun;
+      rows = 0;
+    }
+    longest = std::max(longest, rows += line.starts_with("\\texttt") ? 1 : 0);
+    int depth = 0, dollars = 0, cells = 0;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      if (line[i] == '\\') {
+        ++i;
+        continue;
+      }
+      depth += line[i] == '{' ? 1 : line[i] == '}' ? -1 : 0;
+      dollars += line[i] == '$' ? 1 : 0;
+      cells += line[i] == '&' ? 1 : 0;
+      ASSERT_GE(depth, 0) << line;
+      ASSERT_TRUE(line[i] != '_' && line[i] != '#') << line;
+    }
+    EXPECT_EQ(depth, 0) << line;
+    EXPECT_EQ(dollars % 2, 0) << line;
+    const bool is_row = line.starts_with("\\texttt") || line.starts_with("parameter");
+    EXPECT_EQ(cells, is_row ? 2 : 0) << line;
+  }
+  EXPECT_EQ(begun, 3);
+  EXPECT_EQ(longest, 40);
+}
+
 }  // namespace
 }  // namespace attojoule::calibration

@@ -10,6 +10,7 @@ namespace attojoule::calibration {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 LightCurrentData laser(int trial, double knee_a = 2e-3) {
   auto random = tests::lab_numbers(static_cast<std::uint64_t>(trial), 41);
@@ -111,6 +112,36 @@ TEST(LightCurrent, what_is_no_laser_is_rejected) {
   few.current_a.resize(5);
   few.power_w.resize(5);
   EXPECT_THROW(calibrate_light_current(few), DataError);
+}
+
+TEST(LightCurrent, a_hundred_thousand_points_are_no_other_laser) {
+  LightCurrentData data;
+  auto random = tests::lab_numbers(3, 43);
+  constexpr int n = 100000;
+  for (int i = 0; i < n; ++i) {
+    const double current = 60e-3 * (n - 1 - i) / (n - 1);
+    // From 45 mA on it heats up.
+    const double hot = std::max(current - 45e-3, 0.0);
+    data.current_a.push_back(current);
+    data.power_w.push_back(0.3 * (std::max(current - 12e-3, 0.0) - 15 * hot * hot) +
+                           2e-5 * random.normal());
+  }
+  const auto result = calibrate_light_current(data);
+  ASSERT_EQ(result.verdict, Verdict::accepted) << testing::PrintToString(result.reasons);
+  EXPECT_GT(result.rejected.size(), 15000U);
+  // Roll-over sets in gradually: what is left of it is more than the scatter of so many points.
+  EXPECT_NEAR(result.parameter("threshold_current").value, 12e-3, 2e-5);
+  EXPECT_NEAR(result.parameter("slope_efficiency").value, 0.3, 1e-3);
+}
+
+TEST(LightCurrent, a_kink_is_said) {
+  LightCurrentData data = laser(4, 0.3e-3);
+  EXPECT_THAT(calibrate_light_current(data).warnings,
+              Not(testing::Contains(HasSubstr("go together"))));
+  for (std::size_t i = 0; i < data.current_a.size(); ++i) {
+    if (data.current_a[i] > 35e-3) data.power_w[i] *= 0.96;  // a mode hop
+  }
+  EXPECT_THAT(calibrate_light_current(data).warnings, testing::Contains(HasSubstr("go together")));
 }
 
 }  // namespace

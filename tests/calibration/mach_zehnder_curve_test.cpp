@@ -108,5 +108,68 @@ TEST(MachZehnderCurve, what_the_sweep_cannot_tell_is_said) {
   EXPECT_NEAR(result.parameter("insertion_loss").value, -6.02, 0.1);
 }
 
+// A heater of 800 ohm that needs 20 mW for a phase of pi: over its voltage, 4 V, or its power.
+MachZehnderData heater(int trial, PhaseShifter shifter, double warming = 0) {
+  auto random = tests::lab_numbers(static_cast<std::uint64_t>(trial), 72);
+  MachZehnderData data;
+  data.shifter = shifter;
+  data.curve.y_unit = "W";
+  for (int i = 0; i <= 120; ++i) {
+    const double volt = 0.08 * i;
+    // Resistance that rises with the power takes less of it.
+    const double power = volt * volt / 800 / (1 + warming * volt * volt);
+    const double phi = 0.7 + std::numbers::pi * power / 20e-3;
+    const double y = most_w / 2 * (1 + share + (1 - share) * std::cos(phi));
+    data.curve.x.push_back(shifter == PhaseShifter::heater_power ? power : volt);
+    data.curve.y.push_back(y + std::hypot(0.01 * y, 2e-7) * random.normal());
+  }
+  data.curve.relative = 0.01;
+  data.curve.floor = 2e-7;
+  data.floor = 0;
+  data.input_power = 1e-3;
+  return data;
+}
+
+TEST(MachZehnderCurve, a_heater_turns_the_phase_with_its_power) {
+  const auto near = [](const Estimate& e, double truth) {
+    EXPECT_NEAR(e.value, truth, 4 * e.combined()) << e.name;
+    EXPECT_LT(e.combined(), 0.05 * std::abs(truth)) << e.name;
+  };
+  const auto by_voltage = calibrate_mach_zehnder(heater(1, PhaseShifter::heater_voltage));
+  ASSERT_EQ(by_voltage.verdict, Verdict::accepted) << testing::PrintToString(by_voltage.reasons);
+  near(by_voltage.parameter("half_wave_voltage"), 4);
+  near(by_voltage.parameter("phase"), 0.7);
+  near(by_voltage.parameter("extinction_ratio"), 20);
+  const auto by_power = calibrate_mach_zehnder(heater(2, PhaseShifter::heater_power, 0.003));
+  ASSERT_EQ(by_power.verdict, Verdict::accepted) << testing::PrintToString(by_power.reasons);
+  near(by_power.parameter("half_wave_power"), 20e-3);
+  for (const auto& figure : by_power.figures) {
+    if (figure.name == "power_of_minimum") near(figure, 20e-3 * (3 - 0.7 / std::numbers::pi));
+  }
+  // The simulator drives no heater: its voltage must not become a modulator's.
+  for (const auto* result : {&by_voltage, &by_power}) {
+    EXPECT_EQ(result->device.size(), 2U);
+    for (const auto& entry : result->device) EXPECT_NE(entry.key, "modulator.half_wave_voltage");
+  }
+}
+
+TEST(MachZehnderCurve, a_heater_taken_for_another_one_is_refused) {
+  // As a plain voltage, and over V^2 although the resistance rises.
+  MachZehnderData plain = heater(1, PhaseShifter::heater_voltage);
+  plain.shifter = PhaseShifter::voltage;
+  for (const bool known : {true, false}) {
+    if (!known) plain.curve.relative = plain.curve.floor = 0;
+    const auto refused = calibrate_mach_zehnder(plain);
+    EXPECT_NE(refused.verdict, Verdict::accepted);
+    EXPECT_FALSE(refused.reasons.empty());
+  }
+  MachZehnderData warm = heater(1, PhaseShifter::heater_voltage, 0.003);
+  const auto refused = calibrate_mach_zehnder(warm);
+  EXPECT_NE(refused.verdict, Verdict::accepted);
+  EXPECT_THAT(refused.reasons, testing::Contains(HasSubstr("--heater-power")));
+  warm.length_cm = 1;
+  EXPECT_THROW(calibrate_mach_zehnder(warm), ConfigError);
+}
+
 }  // namespace
 }  // namespace attojoule::calibration

@@ -5,6 +5,7 @@
 
 #include <numbers>
 
+#include "calibration/add_drop_ring.hpp"
 #include "photonics/error.hpp"
 #include "tests/calibration/kinds_support.hpp"
 
@@ -189,6 +190,126 @@ TEST(Resonator, what_the_sweep_cannot_tell_is_said) {
     split.curve.y[i] = 1e-4 * (ring(f - 1.6e9) + ring(f + 1.6e9));
   }
   EXPECT_EQ(calibrate_resonator(split).verdict, Verdict::rejected);
+}
+
+// Resonances over 4 THz of a guide whose group index changes: FSR 250 GHz, `slope` of it more from
+// one to the next.
+ResonatorData wide(int trial, double slope) {
+  auto random = tests::lab_numbers(static_cast<std::uint64_t>(trial), 93);
+  ResonatorData data;
+  data.curve.y_unit = "W";
+  const double a = amplitude, r = coupler;
+  for (int i = 0; i < 4000; ++i) {
+    const double f = centre_hz + 4e12 * (i - 2000) / 4000 + 30e9;
+    const double n = (f - centre_hz) / fsr_hz;
+    const double cosine = std::cos(2 * std::numbers::pi * n * (1 - 0.5 * slope * n));
+    const double y =
+        (a * a - 2 * r * a * cosine + r * r) / (1 - 2 * a * r * cosine + a * a * r * r);
+    data.curve.x.push_back(f);
+    data.curve.y.push_back(1e-3 * y * (1 + 0.005 * random.normal()));
+  }
+  data.curve.relative = 0.005;
+  return data;
+}
+
+TEST(Resonator, a_wide_sweep_tells_the_dispersion) {
+  // Half a width, and a dozen of widths, off even spacing at the ends of the sweep.
+  for (const double slope : {0.0002, -0.002}) {
+    ResonatorData data = wide(1, slope);
+    data.coupling = Coupling::under;
+    const auto result = calibrate_resonator(data);
+    ASSERT_EQ(result.verdict, Verdict::accepted) << testing::PrintToString(result.reasons);
+    for (const auto& [name, truth] :
+         {std::pair{"fsr", fsr_hz}, std::pair{"fsr_slope", slope},
+          std::pair{"frequency", centre_hz}, std::pair{"round_trip_amplitude", amplitude},
+          std::pair{"self_coupling", coupler}}) {
+      const Estimate& e = result.parameter(name);
+      EXPECT_NEAR(e.value, truth, 4 * e.combined()) << name << " " << slope;
+    }
+    EXPECT_LT(result.parameter("fsr_slope").combined(), 1e-5);
+  }
+  // Without dispersion there is none to find.
+  EXPECT_THROW(calibrate_resonator(wide(2, 0)).parameter("fsr_slope"), ConfigError);
+}
+
+AddDropData both_ports(int trial, double r1, double r2, double a, double drop_scale = 1,
+                       double drop_shift_hz = 0) {
+  auto random = tests::lab_numbers(static_cast<std::uint64_t>(trial), 94);
+  AddDropData data;
+  for (int i = 0; i < 400; ++i) {
+    const double f = centre_hz + 400e9 * (i - 120) / 400;
+    const double p = r1 * r2 * a;
+    const auto whole = [&](double at) {
+      return 1 - 2 * p * std::cos(2 * std::numbers::pi * (at - centre_hz) / fsr_hz) + p * p;
+    };
+    const double cosine = std::cos(2 * std::numbers::pi * (f - centre_hz) / fsr_hz);
+    const double through = (std::pow(r2 * a, 2) - 2 * p * cosine + r1 * r1) / whole(f);
+    const double drop = drop_scale * (1 - r1 * r1) * (1 - r2 * r2) * a / whole(f - drop_shift_hz);
+    for (auto [curve, y] : {std::pair{&data.through, through}, std::pair{&data.drop, drop}}) {
+      y *= 2e-4;
+      curve->x.push_back(f);
+      curve->y.push_back(y + std::hypot(0.005 * y, 1e-8) * random.normal());
+    }
+  }
+  for (CurveData* curve : {&data.through, &data.drop}) {
+    curve->y_unit = "W";
+    curve->relative = 0.005;
+    curve->floor = 1e-8;
+  }
+  return data;
+}
+
+TEST(AddDropRing, both_ports_tell_unlike_couplers_and_the_loss) {
+  constexpr int trials = 120;
+  const std::vector<std::string> names{"linewidth", "round_trip_amplitude", "self_coupling",
+                                       "second_self_coupling", "propagation_loss"};
+  const double p = 0.97 * 0.985 * 0.99;
+  const double width = 2 * fsr_hz / std::numbers::pi * std::asin((1 - p) / (2 * std::sqrt(p)));
+  const auto covered = tests::coverage(
+      trials, names, {width, 0.99, 0.97, 0.985, -20 * std::log10(0.99) / 0.03}, [](int trial) {
+        AddDropData data = both_ports(trial, 0.97, 0.985, 0.99);
+        data.coupling = Coupling::over;  // 0.985 * 0.99 > 0.97
+        data.circumference_cm = 0.03;
+        return calibrate_add_drop(data);
+      });
+  for (const auto& one : covered) {
+    EXPECT_NEAR(one.inside95, 0.95, tests::binomial_bound(0.95, trials));
+  }
+}
+
+TEST(AddDropRing, what_is_not_told_is_not_given) {
+  AddDropData data = both_ports(1, 0.97, 0.985, 0.99);
+  data.path_length_cm = 1;
+  data.circumference_cm = 0.03;
+  const auto unknown = calibrate_add_drop(data);
+  EXPECT_EQ(unknown.verdict, Verdict::accepted) << testing::PrintToString(unknown.reasons);
+  EXPECT_THROW(unknown.parameter("round_trip_amplitude"), ConfigError);
+  EXPECT_THAT(unknown.identifiability, HasSubstr("--coupling"));
+  EXPECT_TRUE(unknown.device.empty());
+  ASSERT_EQ(unknown.figures.size(), 2U);
+  // Told wrongly it is another ring with the same two curves.
+  data.coupling = Coupling::under;
+  const auto wrong = calibrate_add_drop(data);
+  EXPECT_EQ(wrong.verdict, Verdict::accepted);
+  EXPECT_NEAR(wrong.parameter("self_coupling").value, 0.985 * 0.99, 1e-4);
+  EXPECT_EQ(wrong.device.size(), 1U);
+  // A loss behind one port that nobody told is a loss of the ring, up to its uncertainty.
+  AddDropData lossy = both_ports(3, 0.97, 0.985, 0.99, std::pow(10, -0.03));
+  lossy.coupling = Coupling::over;
+  lossy.ratio_uncertainty_db = 0.3;
+  const Estimate a = calibrate_add_drop(lossy).parameter("round_trip_amplitude");
+  EXPECT_NEAR(a.value, 0.99, 2 * a.combined());
+  EXPECT_GT(a.u_b, 3 * a.u_a);
+}
+
+TEST(AddDropRing, ports_that_contradict_each_other_are_refused) {
+  // The ring was warmer in the second sweep; and a drop port that gives more than goes in.
+  const auto warm = calibrate_add_drop(both_ports(1, 0.97, 0.985, 0.99, 1, 0.5e9));
+  EXPECT_EQ(warm.verdict, Verdict::rejected);
+  EXPECT_THAT(warm.reasons, testing::Contains(HasSubstr("the two ports disagree")));
+  const auto bright = calibrate_add_drop(both_ports(1, 0.97, 0.985, 0.99, 2));
+  EXPECT_EQ(bright.verdict, Verdict::rejected);
+  EXPECT_THAT(bright.reasons, testing::Contains(HasSubstr("energy conservation")));
 }
 
 }  // namespace

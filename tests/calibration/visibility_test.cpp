@@ -47,6 +47,19 @@ TEST(VisibilityCoverage, intervals_cover_as_they_say_and_only_with_the_weights) 
   EXPECT_GT(std::abs(unweighted[0].inside95 - 0.95), tests::binomial_bound(0.95, 400));
 }
 
+TEST(Visibility, of_an_inverting_amplifier_is_the_same_and_a_power_is_not_negative) {
+  VisibilityData data = fringes(3);
+  data.curve.y_unit = "V";
+  const Estimate upright = calibrate_visibility(data).parameter("visibility");
+  for (double& y : data.curve.y) y = -y;
+  const auto inverted = calibrate_visibility(data);
+  EXPECT_EQ(inverted.verdict, Verdict::accepted) << testing::PrintToString(inverted.reasons);
+  EXPECT_NEAR(inverted.parameter("visibility").value, upright.value, 1e-6);
+  EXPECT_THAT(inverted.warnings, testing::Contains(HasSubstr("inverts")));
+  data.curve.y_unit = "W";
+  EXPECT_EQ(calibrate_visibility(data).verdict, Verdict::rejected);
+}
+
 TEST(Visibility, overlap_needs_the_powers_and_the_dark_level) {
   VisibilityData data = fringes(1, 0.6);
   EXPECT_TRUE(calibrate_visibility(data).device.empty());

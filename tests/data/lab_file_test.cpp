@@ -48,6 +48,37 @@ class LabFile : public testing::Test {
   TemporaryFolder folder_;
 };
 
+TEST_F(LabFile, UnitsBehindASlashAndLevelBesidePhase) {
+  const LabTable table = read("I/mA, P / uW,gain A/W,V/V\n1,2,3,4\n");
+  EXPECT_EQ(table.columns[0].name, "I");
+  EXPECT_EQ(table.columns[0].unit, "mA");
+  EXPECT_EQ(table.columns[1].name, "P");
+  EXPECT_EQ(table.columns[1].unit, "uW");
+  // A unit with a slash is one, and a name that only looks like a quotient stays a name.
+  EXPECT_EQ(table.columns[2].name, "gain A/W");
+  EXPECT_EQ(table.columns[3].name, "V/V");
+  const LabTable analyser = read("Freq(Hz),S21(DB),S21(DEG)\n1e6,-3,10\n2e6,-4,20\n");
+  EXPECT_EQ(analyser.columns[1].name, "S21");
+  EXPECT_EQ(analyser.columns[2].name, "S21 (DEG)");
+  EXPECT_THAT(analyser.warnings, Contains(HasSubstr("second one called")));
+}
+
+TEST_F(LabFile, ColumnsOfLabelsAndTimesAreLeftOut) {
+  const LabTable table = read(
+      "Operator,K. Meyer\nTimestamp,guide,L [mm],T [dB]\n2026-01-12 14:03:11,A1,5,-9.1\n"
+      "2026-01-12 14:05:40,A2,10,-10.2\n2026-01-12 14:09:02,B1,20,-12.3\n");
+  ASSERT_EQ(table.columns.size(), 2u);
+  EXPECT_THAT(column_in(table, "L", "cm"), ElementsAre(0.5, 1, 2));
+  EXPECT_THAT(column_in(table, "T", "dB"), ElementsAre(-9.1, -10.2, -12.3));
+  EXPECT_THAT(table.lines, ElementsAre(3, 4, 5));
+  EXPECT_THAT(table.warnings, Contains(HasSubstr("\"guide\" holds no numbers")));
+  const LabTable comma = read("Probe;I (mA);P (mW)\na;0,5;1,25\nb;1,0;2,5\n");
+  EXPECT_THAT(column_in(comma, "P", "mW"), ElementsAre(1.25, 2.5));
+  // A label in a column of numbers is an error, and a table of words no table.
+  EXPECT_THAT(message("g,x [V],y [V]\na,1,2\nb,x,4\n"), HasSubstr("no row of numbers"));
+  EXPECT_THAT(message("g,h,y\na,b,c\nd,e,f\n"), HasSubstr("no row of numbers"));
+}
+
 TEST_F(LabFile, OwnCsvWithUnitsAndSettings) {
   const LabTable table = read_lab_file(laboratory / "own_with_units.csv");
   EXPECT_EQ(table.format, "attojoule-csv");
@@ -133,6 +164,7 @@ TEST_F(LabFile, BrokenFiles) {
   EXPECT_THAT(message("x [V],y\n1,2\n3,\n"), StartsWith("data.csv:3:2: an empty cell"));
   EXPECT_THAT(message("x [V],y\n1,2\n3,1e999\n"), StartsWith("data.csv:3:2: \"1e999\""));
   EXPECT_THAT(message("x [V],x [A]\n1,2\n"), StartsWith("data.csv:1:2: two columns are called"));
+  EXPECT_THAT(message("f [Hz],S(deg),S(deg),S(deg)\n1,2,3,4\n"), HasSubstr("two columns are"));
   EXPECT_THAT(message("x [Vv]\n1\n"),
               AllOf(StartsWith("data.csv:1: column 1 \"x\""), HasSubstr("unknown unit \"Vv\"")));
   EXPECT_THAT(message("x [V]\n1,2\n"), StartsWith("data.csv:1: 1 names, but 2 numbers in line 2"));

@@ -167,6 +167,12 @@ TEST_F(Instrument, TektronixOscilloscopes) {
       "Vertical Units,V,,A\nRecord Length,2,,2\nTIME,CH1,,CH2\n"
       "-1e-3,0.5,,1\n1e-3,0.25,,2\n");
   EXPECT_THAT(column_in(above, "CH1", "V"), ElementsAre(0.5, 0.25));
+  EXPECT_THAT(column_in(above, "CH2", "A"), ElementsAre(1, 2));
+  const LabTable envelope = read(
+      "Model,MSO54\nHorizontal Units,s\nVertical Units,V,,mV\nRecord Length,1,,1\n"
+      "TIME,CH1,CH1 Peak Detect,CH2\n0,0.5,0.6,7\n");
+  EXPECT_EQ(envelope.columns[2].unit, "V");
+  EXPECT_EQ(envelope.columns[3].unit, "mV");
 }
 
 TEST_F(Instrument, TektronixSpectrum) {

@@ -7,7 +7,6 @@ result.json: the same data, fitted once more by numpy and scipy.
 import json
 import math
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
@@ -39,29 +38,11 @@ RUNS = [
 ]
 
 
-# Kinds whose check.py prints bare numbers: what they are, in order ("u" and a name: its error).
-NUMBERS = {
-    "ptc": ["K", "R"],
-    "shot-noise": ["a", "b", "c", "u a", "u b", "u c"],
-    "loss": ["propagation_loss", "intercept", "u propagation_loss", "u intercept"],
-    "li": ["threshold_current", "slope_efficiency"],
-}
-
-
-def named_lines(kind, text):
-    """The output of check.py as lines NAME VALUE STANDARD_ERROR."""
-    if kind not in NUMBERS:
-        return text.split("\n")
-    numbers = re.findall(r"[-+]?\d+\.\d*(?:e[-+]?\d+)?", text)
-    found = dict(zip(NUMBERS[kind], numbers))
-    return [f"{name} {found[name]} {found.get('u ' + name, 'nan')}" for name in found if not name.startswith("u ")]
-
-
 def compare(what, found, result, wanted):
     """Problems, as lines of text. Names that result.json has no parameter of are none of ours."""
     problems = []
     seen = set()
-    for line in named_lines(what.split()[0], found):
+    for line in found.split("\n"):
         words = line.split()
         if len(words) != 3 or words[0] not in result["parameters"]:
             continue

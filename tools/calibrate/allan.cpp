@@ -203,8 +203,8 @@ int run(const Options& options, const Streams& streams) {
   Column edf{"edf", "1", {}}, alpha{"alpha", "1", {}}, law{"noise", "1", {}};
   calibration::PlotSeries series{
       options.deviation, {}, {}, {}, calibration::PlotSeries::Kind::points};
-  calibration::PlotSeries upper{"upper", {}, {}, {}, calibration::PlotSeries::Kind::line};
-  calibration::PlotSeries lower{"lower", {}, {}, {}, calibration::PlotSeries::Kind::line};
+  calibration::PlotSeries upper{"95 %", {}, {}, {}, calibration::PlotSeries::Kind::line};
+  calibration::PlotSeries lower{"95 %", {}, {}, {}, calibration::PlotSeries::Kind::line};
   for (const auto& point : curve) {
     const bool bounded = point.edf > 0;
     m.values.push_back(static_cast<double>(point.m));

@@ -14,7 +14,7 @@ namespace {
 
 struct Options {
   FitKindOptions common;
-  std::string frequency, one, both, floor, sigma;
+  std::string frequency, one, both, rejection, floor, sigma;
   std::string reference = "one-diode";
 };
 
@@ -40,8 +40,34 @@ int run(const Options& options, const Streams& streams) {
                         options.both,
                         {"both", "both lit", "both diodes", "balanced", "P_both", "difference"},
                         "dBm"};
-  const LinearSignal reference = linear_signal(table, one, {});
-  const LinearSignal balanced = linear_signal(table, both, {reference.column});
+  // The difference itself, where both levels are not written.
+  const ColumnWish ratio{"rejection", "--rejection", options.rejection, {}, "dB"};
+  std::string ratio_column;
+  if (!options.rejection.empty()) {
+    ratio_column = require_column(table, ratio);
+  } else if (options.one.empty() && options.both.empty()) {
+    for (const char* name : {"CMRR", "rejection", "common mode rejection"}) {
+      const std::string found = column_or_usual(table, name, {});
+      const auto* column = table.find(found);
+      if (ratio_column.empty() && column != nullptr && has_dimension(*column, "dB")) {
+        ratio_column = found;
+      }
+    }
+  }
+  LinearSignal reference, balanced;
+  if (ratio_column.empty()) {
+    reference = linear_signal(table, one, {});
+    balanced = linear_signal(table, both, {reference.column});
+  } else {
+    reference.column = balanced.column = ratio_column;
+    reference.unit = balanced.unit = "1";
+    reference.is_ratio = balanced.is_ratio = true;
+    reference.values.assign(table.rows(), 1);
+    // A gain of the difference is written negative.
+    for (const double db : data::column_in(table, ratio_column, "dB")) {
+      balanced.values.push_back(std::pow(10, -std::abs(db) / 10));
+    }
+  }
   if (reference.unit != balanced.unit) {
     throw DataError(
         fmt::format("{}: \"{}\" and \"{}\" are in different dimensions (their ratio is "
@@ -118,8 +144,8 @@ Verb calibrate_cmrr() {
   verb.description =
       "CMRR = level of the reference - level with both diodes lit, in dB electrical. One row a "
       "reading:\n"
-      "\"one [dBm]\", \"both [dBm]\", and as far as there are \"floor [dBm]\" and \"frequency "
-      "[Hz]\". "
+      "\"one [dBm]\", \"both [dBm]\" (or \"CMRR [dB]\"), and as far as there are \"floor [dBm]\" "
+      "and \"frequency [Hz]\". "
       "The\n"
       "reference is one diode lit, or with --reference in-phase both currents added, which reads "
       "6.02 dB\n"
@@ -135,6 +161,8 @@ Verb calibrate_cmrr() {
     app.add_option("--frequency", options->frequency, "Column of the tone's frequency");
     app.add_option("--one", options->one, "Column of the reference level");
     app.add_option("--both", options->both, "Column of the level with both diodes lit");
+    app.add_option("--rejection", options->rejection,
+                   "Column of the rejection itself, in dB, in place of two levels");
     app.add_option("--floor", options->floor, "Level without light, where no column says: -95dBm");
     app.add_option("--sigma", options->sigma, "Known standard deviation of a reading: 0.2dB");
     app.add_option("--reference", options->reference, "one-diode or in-phase")

@@ -10,6 +10,7 @@
 
 #include "calibration/propagation_loss.hpp"
 #include "data/lab_units.hpp"
+#include "data/names.hpp"
 #include "photonics/error.hpp"
 #include "tools/calibrate/fit_kind.hpp"
 
@@ -217,14 +218,29 @@ void read_rows(const Options& options, const data::LabTable& table,
       }
     }
   }
+  const ColumnWish sigma{"standard deviation",
+                         "--sigma",
+                         options.sigma,
+                         {"sigma", "u", "std", "uncertainty", "err", "error"},
+                         "dB"};
   if (found == nullptr) {
+    std::vector<std::string> levels;
     for (const auto& column : table.columns) {
       const auto unit = data::parse_lab_unit(column.unit);
-      if (found == nullptr && column.name != length_column && unit &&
+      const bool is_scatter = std::find(sigma.names.begin(), sigma.names.end(),
+                                        plain_lower(column.name)) != sigma.names.end();
+      if (column.name != length_column && column.name != options.sigma && !is_scatter && unit &&
           (unit->is_level() || has_dimension(column, "W"))) {
-        found = &column;
+        levels.push_back(column.name);
       }
     }
+    if (levels.size() > 1) {
+      throw DataError(fmt::format(
+          "{}: {} could each be the transmission (two polarisations or channels have losses of "
+          "their own). Name one with --transmission.",
+          table.file.string(), data::joined_names(levels)));
+    }
+    if (!levels.empty()) found = &table.column(levels[0]);
   }
   if (found == nullptr) {
     throw DataError(fmt::format(
@@ -243,12 +259,7 @@ void read_rows(const Options& options, const data::LabTable& table,
   if (is_loss && mean > 0) {
     for (double& t : data.transmission_db) t = -t;
   }
-  const ColumnWish sigma{"standard deviation",
-                         "--sigma",
-                         options.sigma,
-                         {"sigma", "u", "std", "uncertainty", "err", "error"},
-                         "dB"};
-  std::vector<std::string> taken{length_column, found->name};
+  const std::vector<std::string> taken{length_column, found->name};
   for (const auto& candidate : table.columns) {
     // Only by name: another column in dB is another channel.
     for (const auto& usual : sigma.names) {

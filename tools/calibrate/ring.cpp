@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "calibration/resonator.hpp"
+#include "calibration/add_drop_ring.hpp"
 #include "data/lab_units.hpp"
 #include "photonics/constants.hpp"
 #include "photonics/error.hpp"
@@ -18,7 +18,7 @@ struct Options {
   FitKindOptions common;
   CurveOptions columns;
   std::string fsr, circumference, group_index, path_length;
-  std::string coupling = "unknown", port = "through";
+  std::string coupling = "unknown", port = "through", drop, port_ratio_uncertainty;
   bool equal_couplers = false;
 };
 
@@ -52,18 +52,22 @@ int run(const Options& options, const Streams& streams) {
       is_wavelength = true;
     }
   }
+  const auto over_frequency = [&](calibration::CurveData curve) {
+    for (double& x : curve.x) {
+      if (is_wavelength) x = c / x;
+    }
+    curve.x_name = "frequency";
+    curve.x_unit = "Hz";
+    return curve;
+  };
   const LinearSignal signal = linear_signal(table, signal_wish, {x_column});
   calibration::ResonatorData data;
   std::vector<calibration::RejectedPoint> outside;
-  data.curve = read_signal_curve(options.common, options.columns, table, x_column,
-                                 is_wavelength ? "m" : "Hz", signal, outside);
+  const char* unit = is_wavelength ? "m" : "Hz";
+  data.curve = over_frequency(
+      read_signal_curve(options.common, options.columns, table, x_column, unit, signal, outside));
   double middle = 0;
-  for (double& x : data.curve.x) {
-    if (is_wavelength) x = c / x;
-    middle += x / static_cast<double>(data.curve.x.size());
-  }
-  data.curve.x_name = "frequency";
-  data.curve.x_unit = "Hz";
+  for (const double x : data.curve.x) middle += x / static_cast<double>(data.curve.x.size());
   if (!options.fsr.empty()) {
     const auto is_length = options.fsr.ends_with("m");
     data.fsr_hz = is_length ? option_quantity("--fsr", options.fsr, "m") * middle * middle / c
@@ -77,6 +81,46 @@ int run(const Options& options, const Streams& streams) {
                                                : calibration::Coupling::unknown;
   data.drop_port = options.port == "drop";
   data.equal_couplers = options.equal_couplers;
+  if (options.drop.empty() && !options.port_ratio_uncertainty.empty()) {
+    throw ConfigError(
+        "--port-ratio-uncertainty: one port only (there is no ratio). Name the other one with "
+        "--drop.");
+  }
+  if (!options.drop.empty()) {
+    if (data.drop_port || data.equal_couplers || data.group_index) {
+      throw ConfigError(
+          "--drop beside --port drop, --equal-couplers or --group-index: the two ports give both "
+          "couplers. Leave these out.");
+    }
+    if (!options.columns.sigma.empty()) {
+      throw ConfigError(
+          "--sigma beside --drop: one column cannot be the scatter of both ports. Pass --relative "
+          "and --floor.");
+    }
+    const ColumnWish drop_wish{"drop port", "--drop", options.drop, {}, "W"};
+    const LinearSignal drop = linear_signal(table, drop_wish, {x_column, signal.column});
+    if (drop.unit != signal.unit) {
+      throw DataError(fmt::format(
+          "{}: \"{}\" and \"{}\" are in different dimensions (their ratio is wanted). Name others "
+          "with --power and --drop.",
+          table.file.string(), signal.column, drop.column));
+    }
+    std::vector<calibration::RejectedPoint> same_rows;
+    calibration::AddDropData both{
+        data.curve,
+        over_frequency(read_signal_curve(options.common, options.columns, table, x_column, unit,
+                                         drop, same_rows)),
+        data.fsr_hz,
+        data.coupling,
+        optional_quantity("--port-ratio-uncertainty", options.port_ratio_uncertainty, "dB")
+            .value_or(0),
+        data.circumference_cm,
+        data.path_length_cm};
+    auto result = calibration::calibrate_add_drop(both, options.common.holdout_blocks());
+    result.rejected.insert(result.rejected.end(), outside.begin(), outside.end());
+    note_table(result, table);
+    return finish(options.common, result, streams);
+  }
   auto result = calibration::calibrate_resonator(data, options.common.holdout_blocks());
   result.rejected.insert(result.rejected.end(), outside.begin(), outside.end());
   note_table(result, table);
@@ -100,7 +144,10 @@ Verb calibrate_ring() {
       "--circumference or --group-index, and with --path-length a device file. An add-drop ring: "
       "the\n"
       "through port with --equal-couplers tells them apart; --port drop fits a peak, which knows "
-      "the width only.\n"
+      "the width only;\n"
+      "--drop COLUMN fits both ports: second_self_coupling as well, for unlike couplers. Four "
+      "resonances and\n"
+      "more that are not equally spaced get an FSR linear in the frequency (fsr_slope).\n"
       "Exit codes: 0 ok, 2 usage, 3 bad input, 4 no convergence, 5 not identifiable, 6 model\n"
       "rejected (--strict).";
   verb.examples = {
@@ -119,6 +166,10 @@ Verb calibrate_ring() {
     app.add_option("--port", options->port, "through (a dip) or drop (a peak)")
         ->check(CLI::IsMember({"through", "drop"}))
         ->capture_default_str();
+    app.add_option("--drop", options->drop,
+                   "Column of the drop port, fitted together with the through port");
+    app.add_option("--port-ratio-uncertainty", options->port_ratio_uncertainty,
+                   "Of the losses behind the two ports, type B: 0.2dB");
     app.add_flag("--equal-couplers", options->equal_couplers,
                  "Through port of an add-drop ring of two equal couplers");
     app.add_option("--circumference", options->circumference, "Of the ring: 0.3mm");

@@ -140,9 +140,15 @@ calibration::CalibrationResult analyse(const Options& options, const data::LabTa
   } else {
     if (name.empty()) {
       std::vector<std::string> names;
-      for (const auto& column : table.columns) names.push_back(column.name);
+      std::vector<std::string> levels;
+      for (const auto& column : table.columns) {
+        names.push_back(column.name);
+        if (has_dimension(column, "dB")) levels.push_back(column.name);
+      }
       if (names.size() == 2) {
         name = names[1];
+      } else if (levels.size() == 1) {
+        name = levels[0];
       } else {
         throw ConfigError(
             fmt::format("--column: {} has no \"Re {}\" and several others. Name one of "
@@ -173,6 +179,11 @@ calibration::CalibrationResult analyse(const Options& options, const data::LabTa
     } else {
       all_level = data::column_in(table, name, "dB");
     }
+    std::vector<std::string> angles;
+    for (const auto& other : table.columns) {
+      if (has_dimension(other, "rad")) angles.push_back(other.name);
+    }
+    if (angles.size() == 1) all_phase = data::column_in(table, angles[0], "rad");
   }
   constexpr double everything = std::numeric_limits<double>::infinity();
   const auto [low, high] =

@@ -186,7 +186,7 @@ int run(const Options& given, const Streams& streams) {
         "converter stands for it");
   }
   const std::string variance_unit = unit == "1" ? "1" : unit + "^2";
-  result.settings["full scale"] = fmt::format("{:.6g} {}", full, unit);
+  result.settings["full scale"] = fmt::format("{:.6g}{}", full, unit == "1" ? "" : " " + unit);
   result.figures.push_back({"write_mean_square", variance_unit, found.ms_write, not_known, 0,
                             not_known, not_known,
                             fmt::format("{:g} degrees of freedom", found.dof_write)});
