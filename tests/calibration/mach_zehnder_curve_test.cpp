@@ -15,23 +15,35 @@ using testing::HasSubstr;
 
 constexpr double v_pi = 3.4, most_w = 4e-4, share = 0.01;
 
-MachZehnderData modulator(int trial, double kappa = 0, double from = -2, double to = 8) {
-  auto random = tests::lab_numbers(static_cast<std::uint64_t>(trial), 71);
+// A curve without points, of 1 % and 0.2 uW of noise.
+MachZehnderData noisy_curve() {
   MachZehnderData data;
-  data.curve.x_unit = "V";
   data.curve.y_unit = "W";
-  constexpr int n = 40;
-  for (int i = 0; i < n; ++i) {
-    const double volt = from + (to - from) * i / (n - 1), u = volt - 0.5 * (from + to);
-    const double phi = 0.9 + std::numbers::pi * u * (1 + kappa * u) / v_pi;
-    const double y = most_w / 2 * (1 + share + (1 - share) * std::cos(phi));
-    data.curve.x.push_back(volt);
-    data.curve.y.push_back(y + std::hypot(0.01 * y, 2e-7) * random.normal());
-  }
   data.curve.relative = 0.01;
   data.curve.floor = 2e-7;
   data.floor = 0;
   data.input_power = 1e-3;
+  return data;
+}
+
+template <class Random>
+void add_point(MachZehnderData& data, double x, double phi, Random& random) {
+  const double y = most_w / 2 * (1 + share + (1 - share) * std::cos(phi));
+  data.curve.x.push_back(x);
+  data.curve.y.push_back(y +
+                         std::hypot(data.curve.relative * y, data.curve.floor) * random.normal());
+}
+
+MachZehnderData modulator(int trial, double kappa = 0, double from = -2, double to = 8) {
+  auto random = tests::lab_numbers(static_cast<std::uint64_t>(trial), 71);
+  MachZehnderData data = noisy_curve();
+  data.curve.x_unit = "V";
+  constexpr int n = 40;
+  for (int i = 0; i < n; ++i) {
+    const double volt = from + (to - from) * i / (n - 1), u = volt - 0.5 * (from + to);
+    const double phi = 0.9 + std::numbers::pi * u * (1 + kappa * u) / v_pi;
+    add_point(data, volt, phi, random);
+  }
   return data;
 }
 
@@ -111,22 +123,15 @@ TEST(MachZehnderCurve, what_the_sweep_cannot_tell_is_said) {
 // A heater of 800 ohm that needs 20 mW for a phase of pi: over its voltage, 4 V, or its power.
 MachZehnderData heater(int trial, PhaseShifter shifter, double warming = 0) {
   auto random = tests::lab_numbers(static_cast<std::uint64_t>(trial), 72);
-  MachZehnderData data;
+  MachZehnderData data = noisy_curve();
   data.shifter = shifter;
-  data.curve.y_unit = "W";
   for (int i = 0; i <= 120; ++i) {
     const double volt = 0.08 * i;
     // Resistance that rises with the power takes less of it.
     const double power = volt * volt / 800 / (1 + warming * volt * volt);
     const double phi = 0.7 + std::numbers::pi * power / 20e-3;
-    const double y = most_w / 2 * (1 + share + (1 - share) * std::cos(phi));
-    data.curve.x.push_back(shifter == PhaseShifter::heater_power ? power : volt);
-    data.curve.y.push_back(y + std::hypot(0.01 * y, 2e-7) * random.normal());
+    add_point(data, shifter == PhaseShifter::heater_power ? power : volt, phi, random);
   }
-  data.curve.relative = 0.01;
-  data.curve.floor = 2e-7;
-  data.floor = 0;
-  data.input_power = 1e-3;
   return data;
 }
 

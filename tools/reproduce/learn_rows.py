@@ -15,6 +15,25 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("ATTOJOULE_PROGRAM", ROOT / "build/release/attojoule"))
 
 
+def chosen_rows(usage: str, rows: list[str]) -> tuple[Path, list[str]]:
+    """OUT of the command line, made, and the rows that it asks for (all, if it names none).
+
+    Prints and ends the program for --help, for --list and for the beginning of no row.
+    """
+    if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
+        print(usage)
+        sys.exit(0 if len(sys.argv) > 1 else 2)
+    if "--list" in sys.argv:
+        print("\n".join(rows))
+        sys.exit(0)
+    out, wanted = Path(sys.argv[1]), tuple(sys.argv[2:])
+    chosen = [row for row in rows if row.startswith(wanted)] if wanted else rows
+    if not chosen:
+        sys.exit(f"no such row: {' '.join(wanted)}. --list shows them")
+    out.mkdir(parents=True, exist_ok=True)
+    return out, chosen
+
+
 def processor_seconds() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime

@@ -17,7 +17,7 @@ import os
 import sys
 from pathlib import Path
 
-from learn_rows import duration, read, run
+from learn_rows import chosen_rows, duration, read, run
 
 NETWORKS: dict[str, dict[str, object]] = {
     "mlp": {
@@ -193,20 +193,10 @@ def table(out: Path) -> str:
 
 
 def main() -> None:
-    if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
-        print(__doc__)
-        sys.exit(0 if len(sys.argv) > 1 else 2)
-    if "--list" in sys.argv:
-        print("\n".join(ROWS))
-        return
+    out, rows = chosen_rows(__doc__, ROWS)
     if "ATTOJOULE_DATA" not in os.environ:
         sys.exit("ATTOJOULE_DATA: names the directory of networks and data sets")
-    out, data = Path(sys.argv[1]), Path(os.environ["ATTOJOULE_DATA"]).resolve()
-    out.mkdir(parents=True, exist_ok=True)
-    wanted = sys.argv[2:]
-    rows = [row for w in wanted for row in ROWS if row.startswith(w)] if wanted else ROWS
-    if wanted and not rows:
-        sys.exit(f"no such row: {' '.join(wanted)}. --list shows them")
+    data = Path(os.environ["ATTOJOULE_DATA"]).resolve()
     for row in rows:
         run(row, command(row, data), out, {str(data): "$ATTOJOULE_DATA"})
     (out / "table.md").write_text(table(out))

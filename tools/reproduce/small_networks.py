@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 from typing import Callable
 
-from learn_rows import ROOT, read, run
+from learn_rows import ROOT, chosen_rows, read, run
 
 sys.path.insert(0, str(ROOT / "tools/train"))
 
@@ -282,17 +282,7 @@ def table(out: Path) -> str:
 
 
 def main() -> None:
-    if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
-        print(__doc__)
-        sys.exit(0 if len(sys.argv) > 1 else 2)
-    if "--list" in sys.argv:
-        print("\n".join(ROWS))
-        return
-    out, wanted = Path(sys.argv[1]), sys.argv[2:]
-    out.mkdir(parents=True, exist_ok=True)
-    rows = [row for row in ROWS if not wanted or row.startswith(tuple(wanted))]
-    if not rows:
-        sys.exit(f"no such row: {' '.join(wanted)}. --list shows them")
+    out, rows = chosen_rows(__doc__, ROWS)
     train({row.split("-")[0] for row in rows}, out)
     for row in rows:
         run(row, command(row, out), out, {})
