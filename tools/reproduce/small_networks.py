@@ -6,7 +6,7 @@ Trains the networks on Fashion-MNIST (one thread, fixed seed) into OUT/NETWORK.o
 beside them: NETWORK_train.h5 (the first 5000 training images, learned from and searched with) and
 NETWORK_test.h5 (4000 test images). Runs the rows (`--list`), each into OUT/ROW.h5 and OUT/ROW.json, and
 writes OUT/table.md: the figures of docs/physics/precision_schedule.md ("How many images") and
-precision_learning.md ("Which one"). What is there is not made again. About two hours on one core.
+precision_learning.md ("Which one"). What is there is not made again. About a quarter of an hour on one core.
 Needs Debian's python3-torch, python3-onnx, python3-h5py and dataset-fashion-mnist
 (tools/dev/install_packages.sh train).
 
