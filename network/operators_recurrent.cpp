@@ -14,6 +14,7 @@ namespace {
 
 // A step is a product and a dozen small nodes; longer sequences than this are a mistake of shapes.
 constexpr std::int64_t most_steps = 4096;
+constexpr std::int64_t most_units = std::int64_t{1} << 20;
 
 // Inputs: X, W, R, B, sequence lengths, first hidden state; LSTM: first cell state, peepholes.
 constexpr std::size_t biases = 3, lengths = 4, first_hidden = 5, first_cell = 6, peepholes = 7;
@@ -198,10 +199,10 @@ RecurrentForm recurrent_form(const OperatorCall& call) {
   form.inputs = x[2];
   form.hidden = call.integer("hidden_size", r[2]);
   if (form.steps < 1 || form.steps > most_steps || form.batch < 1 || form.inputs < 1 ||
-      form.hidden < 1) {
+      form.hidden < 1 || form.hidden > most_units) {
     call.fail(fmt::format("a sequence of {} steps of {} x {} numbers, and {} units (1 to {} steps "
-                          "run one by one)",
-                          form.steps, form.batch, form.inputs, form.hidden, most_steps),
+                          "run one by one, 1 to {} units)",
+                          form.steps, form.batch, form.inputs, form.hidden, most_steps, most_units),
               "Check the input's shape against the model");
   }
   const std::int64_t rows = form.gates * form.hidden;

@@ -123,6 +123,8 @@ TEST(RecurrentLayers, variants_that_cannot_run_are_refused_by_name) {
   refused(recurrent_model("LSTM", 3, {{"direction", std::string("sideways")}}), "'sideways'");
   refused(recurrent_model("LSTM", 3, {{"hidden_size", 8}}), "input 1 of shape");
   refused(recurrent_model("RNN", 4097, {}), "4097 steps", {4097, 1, inputs});
+  refused(recurrent_model("LSTM", 3, {{"hidden_size", -1}}), "-1 units");
+  refused(recurrent_model("LSTM", 3, {{"hidden_size", 1 << 30}}), "1 to 1048576 units");
 
   OnnxModel peepholes = recurrent_model("LSTM", 3, {}, {"", "", "", "p"});
   peepholes.random("p", {1, 3 * hidden});
